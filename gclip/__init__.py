@@ -1,0 +1,22 @@
+"""gclip: learn gradient clipping by experiment.
+
+The folders, from the bottom up; imports run down only:
+
+* `gclip.clipping`: what we teach, one clipping rule a file, torch only;
+* `gclip.training`: how a network is trained, and what is measured on the way;
+* `gclip.export`: the same run as a script for PyTorch or Keras;
+* `gclip.serving`: where runs are trained and kept, for many people at once;
+* `gclip.dashboard`: how they are shown.
+
+In a notebook the first two are enough::
+
+    import gclip
+    from gclip.clipping import ClipByNorm
+
+    unclipped, clipped = gclip.run([gclip.RunConfig(), gclip.RunConfig(clipper=ClipByNorm(1.0))])
+    print(unclipped.diverged_at, clipped.test_loss[-1])
+"""
+
+from gclip.training import Chunk, Event, History, RunConfig, explain, run, train
+
+__all__ = ["Chunk", "Event", "History", "RunConfig", "explain", "run", "train"]

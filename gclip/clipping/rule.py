@@ -1,0 +1,85 @@
+"""What every clipping rule is: a frozen dataclass that measures, chooses a threshold, and scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import Field, field, fields
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+Tensors = Mapping[str, Tensor]
+"""Gradients or parameters by name; every tensor is ``[lanes, *shape]``."""
+
+State = Any
+"""What a rule remembers from step to step; a stateless rule remembers ``()``."""
+
+
+class Clipped(NamedTuple):
+    """What a rule hands back: new gradients, its new state, and the threshold ``[lanes]`` it held them to."""
+
+    grads: dict[str, Tensor]
+    state: State
+    threshold: Tensor
+
+
+class Clipper(Protocol):
+    """A clipping rule: pure, deterministic, and blind to what the other lanes do."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def init(self, params: Tensors) -> State:
+        """Return the state before the first step."""
+        ...
+
+    def measure(self, grads: Tensors) -> Tensor:
+        """Return the number ``[lanes]`` that this rule compares with its threshold."""
+        ...
+
+    def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:
+        """Return the clipped gradients, the next state and the threshold in force."""
+        ...
+
+
+def threshold(default: float, low: float, high: float, title: str) -> Any:
+    """Declare a hyperparameter that must be > 0 and may differ from lane to lane; a slider goes from low to high."""
+    return field(default=default, metadata={"low": low, "high": high, "title": title, "lanewise": True})
+
+
+def check_thresholds(rule: Clipper) -> None:
+    """Refuse a threshold that is not a number above 0, naming rule, field and value."""
+    for spec in fields(rule):
+        value = getattr(rule, spec.name)
+        if spec.metadata.get("lanewise") and not isinstance(value, Tensor):
+            object.__setattr__(rule, spec.name, checked(rule, spec.name, lambda x: x > 0, "a number greater than 0"))
+
+
+def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: str) -> float:
+    """Return a hyperparameter as a float.
+
+    Raises:
+        ValueError: a sentence with rule, field, value and what is allowed.
+    """
+    value = getattr(rule, name)
+    try:
+        number = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        number = math.nan
+    if not fits(number):
+        raise ValueError(f"{type(rule).__name__}: {name} is {value!r}; allowed is {allowed}.")
+    return number
+
+
+def as_lanes(value: float | Tensor, grads: Tensors) -> Tensor:
+    """Return a threshold as one number per lane, ``[lanes]``; one that is already so is handed back as it is."""
+    like = next(iter(grads.values()))
+    if isinstance(value, Tensor) and value.dtype == like.dtype and value.dim() == 1:
+        return value
+    return torch.as_tensor(value, dtype=like.dtype, device=like.device).expand(like.shape[0])
+
+
+def per_lane(lanes: Tensor, like: Tensor) -> Tensor:
+    """Shape one number per lane ``[lanes]`` so that it multiplies ``like`` ``[lanes, *shape]`` lane by lane."""
+    return lanes.view(-1, *[1] * (like.dim() - 1))
