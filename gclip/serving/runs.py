@@ -1,0 +1,174 @@
+"""What the service knows of a run while it is in memory, and the still picture that pages get of it."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from gclip.training import Event, History, RunConfig
+from gclip.training.history import series
+
+State = Literal["waiting", "training", "done", "failed", "stopped"]
+
+MAX_LANES = 128
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A still picture of a run: ``history`` shares memory with the growing one, but does not grow.
+
+    Args:
+        place: place in the queue, from 1, while it waits.
+        message: a plain sentence for learners, or "".
+    """
+
+    key: str
+    config: RunConfig
+    state: State
+    place: int | None
+    message: str
+    history: History
+
+
+@dataclass(eq=False)
+class Run:
+    """One run in memory; ``watchers`` look at it, ``wanting`` are those of them who want it trained."""
+
+    key: str
+    config: RunConfig
+    history: History
+    state: State = "waiting"
+    note: str = ""
+    watchers: set[str] = field(default_factory=set)
+    wanting: set[str] = field(default_factory=set)
+    deaths: int = 0
+    max_lanes: int = MAX_LANES
+    job: Job | None = None
+    received: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def stack_key(self) -> Hashable:
+        """What runs must share to be trained together."""
+        return self.config.stack_key
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits or is trained."""
+        return self.state in ("waiting", "training")
+
+    def start(self, job: Job) -> None:
+        """Make room for the whole run; rows of an earlier attempt stay."""
+        self.state, self.job, self.received = "training", job, Counter()
+        if self.history.steps_done == 0:
+            self.history = History(self.config)
+
+    def append(self, arrays: Mapping[str, np.ndarray], events: list[Event]) -> None:
+        """Add the job's next rows; those already held are skipped.
+
+        A run that is started again gives the same numbers, so what is held need not be replaced.
+        """
+        held, came = {name: len(getattr(self.history, name)) for name in arrays}, self.received
+        new = {name: rows[max(0, held[name] - came[name]) :] for name, rows in arrays.items()}
+        known = {event.kind for event in self.history.events}
+        self.history.append(new, [event for event in events if event.kind not in known])
+        came.update({name: len(rows) for name, rows in arrays.items()})
+
+    def snapshot(self, place: int | None) -> Snapshot:
+        """Return a still picture of this run."""
+        message = self.note
+        if self.state == "training" and self.job and not self.job.awake:
+            message = message or "The training process is starting; this takes a few seconds."
+        return Snapshot(self.key, self.config, self.state, place, message, still(self.history))
+
+
+@dataclass(eq=False)
+class Job:
+    """One stacked batch on a worker, ``awake`` once that worker is ready."""
+
+    number: int
+    runs: list[Run]
+    awake: bool = False
+
+    @property
+    def lanes(self) -> list[Run]:
+        """Its runs, without those that were stopped meanwhile."""
+        return [run for run in self.runs if run.job is self]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody still wants one of its lanes."""
+        return any(run.wanting for run in self.lanes)
+
+
+def empty(config: RunConfig) -> History:
+    """Return a history without rows and without room for them: thousands may wait."""
+    arrays = {name: np.zeros((0, *shape), kind) for name, (_, shape, kind) in series(config).items()}
+    return History.restore(config, arrays, [])
+
+
+def still(history: History) -> History:
+    """Return a history of the same memory that no longer grows; as `History.restore`, without checking again."""
+    picture = History.__new__(History)
+    picture.config, picture.events = history.config, list(history.events)
+    picture._arrays, picture.filled = history.arrays(), dict(history.filled)
+    return picture
+
+
+def size(history: History) -> int:
+    """Return the bytes that a history takes in memory."""
+    return sum(array.nbytes for array in history._arrays.values())
+
+
+class Table:
+    """Runs by key; those that nobody watches and that do not run are forgotten, least recently used first.
+
+    Args:
+        limit: bytes that finished runs may take.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self._bytes = limit, 0
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[Run]:
+        return iter(self._runs.values())
+
+    def get(self, key: str) -> Run | None:
+        """Return a run, and remember that it was used."""
+        if key in self._runs:
+            self._runs.move_to_end(key)
+        return self._runs.get(key)
+
+    def add(self, run: Run) -> None:
+        """Keep a run."""
+        self._runs[run.key] = run
+
+    def finish(self, run: Run) -> None:
+        """Count an ended run's memory, and forget old ones if it is too much."""
+        self._bytes -= self._sizes.pop(run.key, 0)
+        self._sizes[run.key] = size(run.history)
+        self._bytes += self._sizes[run.key]
+        self.shrink()
+
+    def forget(self, run: Run) -> None:
+        """Drop one run."""
+        self._runs.pop(run.key, None)
+        self._bytes -= self._sizes.pop(run.key, 0)
+
+    def shrink(self) -> None:
+        """Forget what may be forgotten, until the rest fits; what is watched stays."""
+        if self._bytes <= self.limit:
+            return
+        for run in [run for run in self if not run.watchers and not run.active]:
+            self.forget(run)
+            if self._bytes <= self.limit:
+                return

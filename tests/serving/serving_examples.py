@@ -1,0 +1,58 @@
+"""What the tests of gclip.serving share: configs that nobody asked for before, and waiting for something."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from gclip.serving import Service, Snapshot
+from gclip.training import History, RunConfig
+
+_seeds = itertools.count(1000)
+
+
+def fresh(n: int = 1, **settings: object) -> list[RunConfig]:
+    """Return ``n`` short configs that have never been used before."""
+    return [RunConfig(**{"epochs": 4, "init_seed": next(_seeds), **settings}) for _ in range(n)]  # type: ignore[arg-type]
+
+
+def long(n: int = 1, **settings: object) -> list[RunConfig]:
+    """Return ``n`` configs that train for many seconds."""
+    return fresh(n, **{"epochs": 1250, **settings})
+
+
+def until(condition: Callable[[], object], timeout: float = 30.0) -> float:
+    """Wait for a condition and return how long it took."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < timeout, "waited in vain"
+        time.sleep(0.002)
+    return time.monotonic() - start
+
+
+def see(service: Service, key: str) -> Snapshot:
+    """Return a snapshot that must be there."""
+    snapshot = service.snapshot(key)
+    assert snapshot is not None
+    return snapshot
+
+
+def settled(service: Service, keys: Iterable[str]) -> list[Snapshot]:
+    """Wait until no run waits or trains any more, and return all."""
+    until(lambda: not any(see(service, key).state in ("waiting", "training") for key in keys))
+    return [see(service, key) for key in keys]
+
+
+def rows(service: Service, key: str) -> int:
+    """Return how many steps are to be seen."""
+    return see(service, key).history.steps_done
+
+
+def same(left: History, right: History) -> bool:
+    """Say whether two histories are equal to the last bit."""
+    a, b = left.arrays(), right.arrays()
+    equal = all(a[name].tobytes() == b[name].tobytes() and np.shape(a[name]) == np.shape(b[name]) for name in b)
+    return equal and a.keys() == b.keys() and sorted(left.events) == sorted(right.events)

@@ -1,0 +1,170 @@
+"""Order, places and bounds of the queue, with workers that never answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from serving_examples import fresh, see
+
+from gclip.serving import QueueFull, Service
+from gclip.training import RunConfig
+
+
+class Silent:
+    """A process that takes jobs and trains nothing."""
+
+    def __init__(self, _: object) -> None:
+        self.jobs, self.ready, self.sent = set[int](), True, list[dict[str, Any]]()
+
+    def send(self, header: dict[str, Any]) -> None:
+        self.sent.append(header)
+
+    def kill(self) -> None: ...
+
+    def join(self, timeout: float) -> None: ...
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service(2, None)
+    service._scheduler.pool.start = Silent  # type: ignore[assignment]
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def busy(service: Service) -> Service:
+    """A service all of whose places are taken."""
+    for i in range(6):
+        service.submit(fresh(), f"busy {i}")
+    assert len(service._scheduler.jobs) == 6
+    return service
+
+
+def places(service: Service, configs: list[RunConfig]) -> list[int | None]:
+    return [see(service, config.key).place for config in configs]
+
+
+def test_jobs_go_to_the_worker_with_the_fewest(busy):
+    assert [len(process.jobs) for process in busy._scheduler.pool.processes] == [3, 3]
+
+
+def test_owners_take_turns(busy):
+    ann = [config for units in range(1, 5) for config in fresh(2, hidden_units=units)]
+    busy.submit(ann, "ann")
+    bob = [config for units in range(5, 7) for config in fresh(hidden_units=units)]
+    busy.submit(bob, "bob")
+    assert places(busy, ann) == [1, 2, 4, 5, 7, 8, 9, 10]
+    assert places(busy, bob) == [3, 6]
+    busy.stop("busy 0")
+    assert places(busy, bob) == [1, 4]
+    assert places(busy, ann) == [None, None, 2, 3, 5, 6, 7, 8]
+
+
+def test_a_comparison_is_not_torn_apart(busy, jobs):
+    comparisons = [fresh(50) for _ in range(4)]
+    for i, configs in enumerate(comparisons):
+        busy.submit(configs, f"owner {i}")
+    busy.stop("busy 0")
+    busy.stop("busy 1")
+    assert [len(job) for job in jobs] == [100, 100]
+
+
+def test_a_batch_has_at_most_128_lanes(busy, jobs):
+    busy.submit(fresh(300), "ann")
+    for i in range(3):
+        busy.stop(f"busy {i}")
+    assert [len(job) for job in jobs] == [128, 128, 44]
+
+
+def test_a_shared_run_waits_while_anybody_wants_it(busy):
+    (config,) = fresh()
+    busy.submit([config], "ann")
+    busy.submit([config], "bob")
+    busy.submit([], "ann")
+    assert see(busy, config.key).state == "waiting"
+    busy.submit([], "bob")
+    assert busy.snapshot(config.key) is None
+    assert not len(busy._scheduler.waiting)
+
+
+def test_stopped_while_waiting(busy):
+    (config,) = fresh()
+    busy.submit([config], "ann")
+    busy.stop("ann")
+    assert see(busy, config.key).state == "stopped"
+    busy.submit([config], "ann")
+    assert see(busy, config.key).state == "waiting"
+
+
+def test_one_owner_may_have_600_runs_waiting(busy):
+    kept = fresh(600)
+    busy.submit(kept, "ann")
+    with pytest.raises(QueueFull, match="601 runs would wait; at most 600"):
+        busy.submit(fresh(601), "ann")
+    assert places(busy, kept)[-1] == 600
+    busy.submit([*kept[:300], *fresh(300)], "ann")
+    assert len(busy._scheduler.waiting) == 600
+
+
+def test_4000_runs_may_wait(busy):
+    for i in range(8):
+        busy.submit(fresh(500), f"owner {i}")
+    with pytest.raises(QueueFull, match="4000 runs wait already"):
+        busy.submit(fresh(), "late")
+    assert "late" not in busy._watches
+    busy.submit(fresh(500), "owner 0")
+    assert len(busy._scheduler.waiting) == 4000
+
+
+def test_only_the_last_watcher_cancels_a_batch(service):
+    ann, bob = fresh(2)
+    service.submit([ann, bob], "ann")
+    service.submit([bob], "bob")
+    (process, *_) = service._scheduler.pool.processes
+    service.submit([], "ann")
+    assert [header["type"] for header in process.sent] == ["start"]
+    service.submit([], "bob")
+    assert [header["type"] for header in process.sent] == ["start", "cancel"]
+    assert not process.jobs
+
+
+def test_words_of_a_cancelled_job_are_not_heard(service):
+    (config,) = fresh()
+    service.submit([config], "ann")
+    (process, *_) = service._scheduler.pool.processes
+    service.stop("ann")
+    service._scheduler.heard(process, {"type": "failed", "job": 1, "error": "late"}, {})
+    assert see(service, config.key).state == "stopped"
+
+
+def test_ended_runs_are_forgotten_oldest_first_unless_watched(service):
+    watched, others = fresh(2), fresh(4)
+    for owner, configs in (("ann", watched), ("bob", others)):
+        service.submit(configs, owner)
+        service.stop(owner)
+    service._table.limit = 4 * service._table._sizes[watched[0].key]
+    service.submit([], "bob")
+    known = [service._table._runs.get(config.key) is not None for config in [*watched, *others]]
+    assert known == [True, True, False, False, True, True]
+    assert service._table._bytes <= service._table.limit
+
+
+@pytest.mark.parametrize("text", ["0", "two", "-1", "1.5"])
+def test_a_wrong_number_of_workers_is_explained(monkeypatch, text):
+    monkeypatch.setenv("GCLIP_WORKERS", text)
+    with pytest.raises(ValueError, match=r"GCLIP_WORKERS is .*whole number"):
+        Service(store=None)
+
+
+def test_the_environment_says_how_many_workers_and_where(monkeypatch, tmp_path):
+    monkeypatch.setenv("GCLIP_WORKERS", "3")
+    monkeypatch.setenv("GCLIP_HOME", str(tmp_path / "deep" / "home"))
+    service = Service()
+    assert service._scheduler.pool.size == 3
+    assert service._store.path == tmp_path / "deep" / "home" / "runs.sqlite"
+    service.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        service.submit(fresh(), "ann")
