@@ -26,8 +26,15 @@ def parse(text: str, rules: dict[str, type]) -> Clipper:
             raise ValueError("too long")
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise ValueError(f"clipper is {text[:80]!r}; allowed is a rule such as ClipByNorm(max_norm=1.0).") from None
-    return _rule(tree, rules, depth=0)
+        raise _refusal(text) from None
+    try:
+        return _rule(tree, rules, depth=0)
+    except RecursionError:
+        raise _refusal(text) from None
+
+
+def _refusal(text: str) -> ValueError:
+    return ValueError(f"clipper is {text[:80]!r}; allowed is a rule such as ClipByNorm(max_norm=1.0).")
 
 
 def _rule(node: ast.AST, rules: dict[str, type], depth: int) -> Clipper:

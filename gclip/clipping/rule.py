@@ -48,12 +48,16 @@ def threshold(default: float, low: float, high: float, title: str) -> Any:
     return field(default=default, metadata={"low": low, "high": high, "title": title, "lanewise": True})
 
 
+SMALLEST = torch.finfo(torch.float32).tiny
+"""What is smaller than this is zero to a float32 gradient."""
+
+
 def check_thresholds(rule: Clipper) -> None:
     """Refuse a threshold that is not a number above 0, naming rule, field and value."""
     for spec in fields(rule):
         value = getattr(rule, spec.name)
         if spec.metadata.get("lanewise") and not isinstance(value, Tensor):
-            object.__setattr__(rule, spec.name, checked(rule, spec.name, lambda x: x > 0, "a number greater than 0"))
+            object.__setattr__(rule, spec.name, checked(rule, spec.name, lambda x: x >= SMALLEST, "a number greater than 0"))
 
 
 def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: str) -> float:

@@ -260,6 +260,8 @@ HOSTILE = {
     **{f"{n} attributes": "a" + ".a" * n for n in (300, 900, 5000)},
     **{f"{n} sums": "1+" * n + "1" for n in (300, 900, 5000)},
     **{f"{n} calls": "NoClip" + "()" * n for n in (300, 900, 5000)},
+    # Short enough to be read, yet too deep to be written out again for the message.
+    "480 minus signs": "NoClip(" + "-" * 480 + "1)",
     "many lambdas": "lambda:" * 900 + "1",
     "many nots": "not " * 900 + "1",
     "many conditions": "1 if 1 else " * 900 + "1",
