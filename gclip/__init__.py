@@ -17,6 +17,12 @@ In a notebook the first two are enough::
     print(unclipped.diverged_at, clipped.test_loss[-1])
 """
 
+import os
+
+# MKL chooses a matrix product's kernel by where its operands happen to lie in memory, and so may round the same lane
+# differently in different company. This asks for one kernel; it holds only if set before the first product.
+os.environ.setdefault("MKL_CBWR", "AUTO")
+
 from gclip.training import Chunk, Event, History, RunConfig, explain, run, train
 
 __all__ = ["Chunk", "Event", "History", "RunConfig", "explain", "run", "train"]

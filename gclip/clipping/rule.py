@@ -57,7 +57,11 @@ def check_thresholds(rule: Clipper) -> None:
     for spec in fields(rule):
         value = getattr(rule, spec.name)
         if spec.metadata.get("lanewise") and not isinstance(value, Tensor):
-            object.__setattr__(rule, spec.name, checked(rule, spec.name, lambda x: x >= SMALLEST, "a number greater than 0"))
+            object.__setattr__(rule, spec.name, checked(rule, spec.name, _is_above_zero, "a number greater than 0"))
+
+
+def _is_above_zero(number: float) -> bool:
+    return number >= SMALLEST
 
 
 def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: str) -> float:

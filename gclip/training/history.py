@@ -1,0 +1,173 @@
+"""What a run leaves behind: every step's measurements, every epoch's losses, a verdict and a post-mortem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gclip.training import mlp
+from gclip.training.config import RunConfig
+from gclip.training.measure import BINS
+from gclip.training.problems import make_data
+
+PER_STEP: tuple[str, ...] = (
+    "loss",
+    "total_norm",
+    "clipped_norm",
+    "threshold",
+    "measured",
+    "clip_coef",
+    "clipped",
+    "clipped_share",
+    "cosine",
+    "layer_norm",
+)
+PER_EPOCH: tuple[str, ...] = ("train_loss", "test_loss", "dead_units")
+PER_MARK: tuple[str, ...] = ("mark_step", "histogram")
+"""Marks are the first steps, one by one, and then the last step of every epoch."""
+
+FIRST_MARKS = 20
+LEARNED, STUCK = 0.25, 0.9
+"""A run has learned below this share of the baseline's test loss, and is stuck above that one."""
+
+
+KINDS = ("loss", "gradient", "norm", "weight")
+"""What a post-mortem looks for, in the order in which a step makes them."""
+
+
+class Event(NamedTuple):
+    """The first time that a quantity of the run was not finite: what, at which step (from 0), in which tensor."""
+
+    kind: str
+    step: int
+    tensor: str
+
+
+@dataclass
+class Chunk:
+    """A stretch of steps of several runs: arrays ``[steps, lanes, ...]``, and which run each lane is."""
+
+    runs: list[int]
+    steps: range
+    arrays: dict[str, np.ndarray]
+    events: dict[int, list[Event]] = field(default_factory=dict)
+
+    def of_lane(self, lane: int) -> dict[str, np.ndarray]:
+        """Return one lane's arrays, ``[steps, ...]``."""
+        return {name: array if name == "mark_step" else array[:, lane] for name, array in self.arrays.items()}
+
+
+def series(config: RunConfig) -> dict[str, tuple[int, tuple[int, ...], Any]]:
+    """Return for each array of a history its full length, the shape of one row, and its type."""
+    tensors = len(mlp.shapes(config))
+    marks = len(mark_steps(config))
+    lengths = dict.fromkeys(PER_STEP, config.steps) | dict.fromkeys(PER_EPOCH, config.epochs)
+    lengths |= dict.fromkeys(PER_MARK, marks)
+    shape = {"layer_norm": (tensors,), "histogram": (tensors, BINS)}
+    kind = {"clipped": np.bool_, "mark_step": np.int32, "histogram": np.int32}
+    return {name: (n, shape.get(name, ()), kind.get(name, np.float32)) for name, n in lengths.items()}
+
+
+def mark_steps(config: RunConfig) -> list[int]:
+    """Return the steps whose gradient elements are counted in a histogram."""
+    ends = range(config.steps_per_epoch - 1, config.steps, config.steps_per_epoch)
+    return sorted({*range(min(FIRST_MARKS, config.steps)), *ends})
+
+
+class History:
+    """The growing record of one run; each name in PER_STEP, PER_EPOCH and PER_MARK is a numpy attribute.
+
+    NaN and Inf are data and stay in it. Arrays hold what has been trained so far.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.events: list[Event] = []
+        self.filled: dict[str, int] = dict.fromkeys((*PER_STEP, *PER_EPOCH, *PER_MARK), 0)
+        self._arrays = {name: np.zeros((n, *shape), kind) for name, (n, shape, kind) in series(config).items()}
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_") or name not in self._arrays:
+            raise AttributeError(f"History has no {name!r}; it has {', '.join((*PER_STEP, *PER_EPOCH, *PER_MARK))}")
+        return self._arrays[name][: self.filled[name]]
+
+    def append(self, arrays: Mapping[str, np.ndarray], events: list[Event]) -> None:
+        """Add the next steps' arrays, and what first went non-finite in them."""
+        for name, rows in arrays.items():
+            start = self.filled[name]
+            self._arrays[name][start : start + len(rows)] = rows
+            self.filled[name] = start + len(rows)
+        self.events.extend(events)
+
+    @property
+    def steps_done(self) -> int:
+        """Steps trained so far."""
+        return self.filled["loss"]
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has been trained to its end."""
+        return self.steps_done == self.config.steps
+
+    @property
+    def tensors(self) -> list[str]:
+        """Names of the tensors, in the order of ``layer_norm`` and ``histogram``."""
+        return list(mlp.shapes(self.config))
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The first step (from 0) after which a weight was not finite, or None."""
+        return next((event.step for event in self.events if event.kind == "weight"), None)
+
+    @property
+    def post_mortem(self) -> list[Event]:
+        """What first went non-finite, in order of step: the loss, the norm, a gradient, a weight."""
+        return sorted(self.events, key=lambda event: (event.step, KINDS.index(event.kind)))
+
+    @property
+    def last_finite_norms(self) -> np.ndarray:
+        """The last eight finite norms before the first that was not, or the run's last eight."""
+        bad = np.flatnonzero(~np.isfinite(self.total_norm))
+        return self.total_norm[: bad[0] if len(bad) else None][-8:]
+
+    @property
+    def baseline(self) -> tuple[float, float]:
+        """Train and test loss of always predicting the training mean."""
+        return make_data(self.config).baseline(self.config.loss)
+
+    @property
+    def verdict(self) -> str:
+        """One of "learned", "still learning", "stuck" (finite, but learned nothing) and "diverged"."""
+        if self.diverged_at is not None:
+            return "diverged"
+        if not len(self.test_loss):
+            return "still learning"
+        if not np.isfinite(self.test_loss[-1]):
+            return "diverged"
+        ratio = max(self.train_loss[-1] / self.baseline[0], self.test_loss[-1] / self.baseline[1])
+        if not ratio > LEARNED:
+            return "learned"
+        return "stuck" if ratio >= STUCK and self.done else "still learning"
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return every array by name, as far as it is filled; the memory is shared, not copied."""
+        return {name: array[: self.filled[name]] for name, array in self._arrays.items()}
+
+    @classmethod
+    def restore(cls, config: RunConfig, arrays: Mapping[str, np.ndarray], events: list[Event]) -> History:
+        """Return a history of these arrays and events: one read from a store, or a still picture of a growing one.
+
+        Raises:
+            ValueError: if an array is missing, too long, or of another shape or type than `series` says.
+        """
+        history = cls.__new__(cls)
+        history.config, history.events, history._arrays = config, list(events), dict(arrays)
+        for name, (n, shape, kind) in series(config).items():
+            array = arrays.get(name)
+            if array is None or len(array) > n or array.shape[1:] != shape or array.dtype != kind:
+                raise ValueError(f"history: {name} is not the array of at most {n} {np.dtype(kind)} that it leaves.")
+        history.filled = {name: len(array) for name, array in arrays.items()}
+        return history
