@@ -83,7 +83,7 @@ class Run:
         message = self.note
         if self.state == "training" and self.job and not self.job.awake:
             message = message or "The training process is starting; this takes a few seconds."
-        return Snapshot(self.key, self.config, self.state, place, message, still(self.history))
+        return Snapshot(self.key, self.config, self.state, place, message, self.history.picture())
 
 
 @dataclass(eq=False)
@@ -109,19 +109,6 @@ def empty(config: RunConfig) -> History:
     """Return a history without rows and without room for them: thousands may wait."""
     arrays = {name: np.zeros((0, *shape), kind) for name, (_, shape, kind) in series(config).items()}
     return History.restore(config, arrays, [])
-
-
-def still(history: History) -> History:
-    """Return a history of the same memory that no longer grows; as `History.restore`, without checking again."""
-    picture = History.__new__(History)
-    picture.config, picture.events = history.config, list(history.events)
-    picture._arrays, picture.filled = history.arrays(), dict(history.filled)
-    return picture
-
-
-def size(history: History) -> int:
-    """Return the bytes that a history takes in memory."""
-    return sum(array.nbytes for array in history._arrays.values())
 
 
 class Table:
@@ -155,7 +142,7 @@ class Table:
     def finish(self, run: Run) -> None:
         """Count an ended run's memory, and forget old ones if it is too much."""
         self._bytes -= self._sizes.pop(run.key, 0)
-        self._sizes[run.key] = size(run.history)
+        self._sizes[run.key] = run.history.nbytes
         self._bytes += self._sizes[run.key]
         self.shrink()
 

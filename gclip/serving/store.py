@@ -13,7 +13,6 @@ from typing import TypeVar
 from gclip.serving import database
 from gclip.serving.database import Database, WrongVersionError
 from gclip.serving.rows import DamagedRowError, Row, from_row, to_row
-from gclip.serving.runs import size
 from gclip.training import History
 
 LIMIT = 2**30
@@ -100,14 +99,14 @@ class Store:
                 return
             self._unpend(history.config.key)
             self._pending[history.config.key] = history
-            self._pending_bytes += size(history)
+            self._pending_bytes += history.nbytes
             while self._pending_bytes > PENDING and len(self._pending) > 1:
                 self._unpend(next(iter(self._pending)))
             self._changed.notify()
 
     def _unpend(self, key: str) -> None:
         if history := self._pending.pop(key, None):
-            self._pending_bytes -= size(history)
+            self._pending_bytes -= history.nbytes
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything is written; say whether it was."""

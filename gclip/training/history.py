@@ -156,9 +156,21 @@ class History:
         """Return every array by name, as far as it is filled; the memory is shared, not copied."""
         return {name: array[: self.filled[name]] for name, array in self._arrays.items()}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def picture(self) -> History:
+        """Return a still picture of a growing history: what is there now, in the same memory."""
+        picture = History.__new__(History)
+        picture.config, picture.events = self.config, list(self.events)
+        picture._arrays, picture.filled = self.arrays(), dict(self.filled)
+        return picture
+
     @classmethod
     def restore(cls, config: RunConfig, arrays: Mapping[str, np.ndarray], events: list[Event]) -> History:
-        """Return a history of these arrays and events: one read from a store, or a still picture of a growing one.
+        """Return a history of these arrays and events, as one that was read from a store.
 
         Raises:
             ValueError: if an array is missing, too long, or of another shape or type than `series` says.
