@@ -1,0 +1,117 @@
+"""One line under each chart: what to conclude from it now, made from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gclip.clipping import NoClip
+from gclip.dashboard.words import listed, number, percent
+from gclip.training import History
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run as the charts show it: its label and the history of its first seed."""
+
+    label: str
+    history: History
+
+
+def conclusions(runs: Sequence[Shown], chosen: int = 0) -> dict[str, str]:
+    """Return a sentence for each chart, by the chart's name; charts without data yet have none.
+
+    Charts of one run speak of the ``chosen`` one.
+    """
+    started = [run for run in runs if run.history.steps_done > 1]
+    lines = {name: rule(started) for name, rule in OF_ALL.items() if started}
+    if runs[chosen].history.steps_done > 1:
+        lines |= {name: rule(runs[chosen]) for name, rule in OF_ONE.items()}
+    return {name: line for name, line in lines.items() if line}
+
+
+def _alive(runs: Sequence[Shown]) -> list[Shown]:
+    return [run for run in runs if run.history.diverged_at is None]
+
+
+def _clipping(runs: Sequence[Shown]) -> list[Shown]:
+    return [run for run in runs if not isinstance(run.history.config.clipper, NoClip)]
+
+
+def _loss(runs: Sequence[Shown]) -> str:
+    parts = [f"{r.label} explodes at step {r.history.diverged_at}" for r in runs if r.history.diverged_at is not None]
+    for run in _alive(runs):
+        first, last = float(run.history.loss[0]), float(np.median(run.history.loss[-16:]))
+        if last < first:
+            parts.append(f"{run.label} falls to {percent(last / first)} of its first loss")
+        else:
+            parts.append(f"{run.label} is above its first loss")
+    return f"{listed(parts)}."
+
+
+def _epochs(runs: Sequence[Shown]) -> str:
+    scored = [run for run in _alive(runs) if len(run.history.test_loss)]
+    if not scored:
+        return "No run has a finite loss to show: each left the chart within its first epoch." if runs else ""
+    share = {run.label: float(run.history.test_loss[-1]) / run.history.baseline[1] for run in scored}
+    best = min(share, key=lambda label: share[label])
+    return f"Best on unseen rows so far: {best}, with {percent(share[best])} of the loss of predicting the mean."
+
+
+def _norms(runs: Sequence[Shown]) -> str:
+    clipped = [run for run in _clipping(runs) if run.history.clipped.any()]
+    parts = []
+    for run in [run for run in runs if run.history.diverged_at is not None][:1]:
+        norms = run.history.total_norm[np.isfinite(run.history.total_norm)]
+        parts.append(f"{run.label} grows {number(norms[-1] / norms[0])}-fold in {len(norms) - 1} steps")
+    for run in clipped[:2]:
+        raw, cut = np.nanmax(run.history.total_norm), np.nanmax(run.history.clipped_norm)
+        parts.append(f"{run.label} sees norms up to {number(raw)}, and lets through {number(cut)} at most")
+    return f"{'; '.join(parts)}." if parts else "No gradient was clipped so far: raw and clipped norms are the same."
+
+
+def _histogram(run: Shown) -> str:
+    norms = run.history.measured[np.isfinite(run.history.measured)]
+    low, middle, high = np.percentile(norms, [10, 50, 90]) if len(norms) else (np.nan,) * 3
+    spread = f"between {number(low)} and {number(high)}, half of them below {number(middle)}"
+    return f"{run.label}: 80 % of what its rule measured lay {spread}. A threshold in that range clips some steps."
+
+
+def _rate(runs: Sequence[Shown]) -> str:
+    parts = []
+    for run in _clipping(runs):
+        rate = float(run.history.clipped.mean())
+        parts.append(f"{run.label} clips {'every step' if rate == 1 else percent(rate) + ' of its steps'}")
+    return f"{listed(parts)}." if parts else "No run here has a clipping rule."
+
+
+def _cosine(runs: Sequence[Shown]) -> str:
+    parts = []
+    for run in _clipping(runs):
+        middle = float(np.nanmedian(run.history.cosine))
+        turned = "keeps the direction" if middle > 0.9999 else f"turns the gradient (median cosine {middle:.2f})"
+        parts.append(f"{run.label} {turned}")
+    return f"{listed(parts)}." if parts else "Unclipped gradients keep their direction: cosine 1."
+
+
+def _layers(run: Shown) -> str:
+    square = np.where(np.isfinite(run.history.layer_norm), run.history.layer_norm, 0).astype(float) ** 2
+    share = square.sum(0) / max(square.sum(), 1e-300)
+    top = int(share.argmax())
+    return f"{run.label}: {run.history.tensors[top]} holds {percent(float(share[top]))} of the squared gradient."
+
+
+def _elements(run: Shown) -> str:
+    counts = run.history.histogram
+    if not len(counts):
+        return ""
+    zeros, broken = counts[-1][:, 0].sum() / counts[-1].sum(), counts[-1][:, -1].sum() / counts[-1].sum()
+    if broken:
+        return f"{run.label}: {percent(float(broken))} of the gradient's elements are NaN at the end."
+    return f"{run.label}: {percent(float(zeros))} of the gradient's elements are zero at the end (units that are off)."
+
+
+OF_ALL = {"loss": _loss, "epochs": _epochs, "norms": _norms, "rate": _rate, "cosine": _cosine}
+OF_ONE = {"histogram": _histogram, "layers": _layers, "elements": _elements}

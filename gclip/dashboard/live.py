@@ -1,0 +1,140 @@
+"""Put the live comparison on a page: hand runs to the trainer, and the charts to the browser."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2 import component
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from gclip.clipping import Chain, ClipByNorm, NoClip
+from gclip.dashboard import state
+from gclip.dashboard.figures import CHARTS, TUTORIAL, Drawn, drawing, hint
+from gclip.dashboard.palette import styles
+from gclip.dashboard.routes import FILES, VERSION
+from gclip.dashboard.settings import Comparison
+from gclip.dashboard.words import run_label
+from gclip.serving import QueueFull, service
+from gclip.training import RunConfig
+from gclip.training.mlp import shapes
+from gclip.training.problems import make_data
+
+_component: Any = component(
+    "gclip_live",
+    html=(FILES / "live.html").read_text(),
+    css=(FILES / "live.css").read_text(),
+    js=(FILES / "bootstrap.js").read_text(),
+    isolate_styles=False,
+)
+
+
+@st.cache_resource(scope="session", on_release=lambda owner: service().release(owner), show_spinner=False)
+def _owner(session: str) -> str:
+    return session
+
+
+def owner() -> str:
+    """Return this browser session's name for the trainer; when the session ends, so do its unfinished runs."""
+    context = get_script_run_ctx()
+    name = _owner(context.session_id if context else "alone")
+    service().keep(name)
+    return name
+
+
+def show(comparison: Comparison, *, key: str, charts: tuple[str, ...] = tuple(CHARTS), **options: Any) -> Any:
+    """Train ``comparison`` and draw it live; tell the page what the learner does in it."""
+    groups = comparison.configs()
+    configs = [config for group in groups for config in group]
+    keys = [config.key for config in configs]
+    try:
+        if keys != st.session_state.get("stopped"):
+            service().submit(configs, owner())
+    except QueueFull as full:
+        st.warning(str(full), icon="⏳")
+        return None
+    size = comparison.seeds
+    named = [keys[i * size : (i + 1) * size] for i in range(len(groups))]
+    data = describe(comparison, named, charts) | options
+    actions = {"threshold": partial(_move, key), "stop": partial(_stop, keys), "again": _train_again}
+    return _component(key=key, data=data, **{f"on_{name}_change": action for name, action in actions.items()})
+
+
+def _move(key: str) -> None:
+    """Set the threshold that the learner chose in the what-if panel."""
+    chosen = st.session_state[key].get("threshold") or {}
+    if {"run", "value"} <= set(chosen):
+        state.set_threshold(int(chosen["run"]), float(chosen["value"]))
+
+
+def _stop(keys: list[str]) -> None:
+    """Stop the runs on show, and remember not to start them again when the page runs next."""
+    service().stop(owner())
+    st.session_state["stopped"] = keys
+
+
+def _train_again() -> None:
+    """Train stopped or failed runs again, or runs that a server started anew no longer knows."""
+    st.session_state["stopped"] = None
+
+
+def describe(comparison: Comparison, keys: list[list[str]], charts: tuple[str, ...]) -> dict[str, Any]:
+    """Return all that the browser needs to draw the comparison, save the numbers."""
+    configs = [group[0] for group in comparison.configs()]
+    looks = styles(configs)
+    labels = [run_label(entry) for entry in comparison.entries]
+    relative = len({(config.loss, config.standardize_target) for config in configs}) > 1
+    runs = tuple(Drawn(look, _bounds_norm(config)) for look, config in zip(looks, configs, strict=True))
+    tensors = tuple(shapes(configs[0]))
+    drawn = {name: describe_chart(name, runs, tensors, relative) for name in charts}
+    groups = [
+        {
+            "keys": group,
+            "label": label,
+            "detail": repr(config.clipper),
+            "color": look.color,
+            "symbol": look.symbol,
+            "scale": make_data(config).baseline(config.loss)[1] if relative else 1.0,
+            "movable": not isinstance(config.clipper, NoClip),
+        }
+        for group, label, config, look in zip(keys, labels, configs, looks, strict=True)
+    ]
+    return {
+        "version": VERSION,
+        "groups": groups,
+        "charts": drawn,
+        "tensors": list(tensors),
+        "total": configs[0].steps,
+        "steps_per_epoch": configs[0].steps_per_epoch,
+        "tutorial": _tutorial(configs, relative),
+        "selected": next((i for i, config in enumerate(configs) if not isinstance(config.clipper, NoClip)), 0),
+    }
+
+
+def describe_chart(name: str, runs: tuple[Drawn, ...], tensors: tuple[str, ...], relative: bool) -> dict[str, Any]:
+    """Return what the browser needs to draw one chart."""
+    chart = CHARTS[name]
+    return {
+        "title": chart.title,
+        "hint": hint(name, tensors),
+        "figure": drawing(name, runs, tensors, relative),
+        "log": chart.log,
+        "linked": chart.linked,
+        "loss": chart.y == "loss",
+    }
+
+
+def _tutorial(configs: list[RunConfig], relative: bool) -> list[dict[str, Any]]:
+    """Return the tutorial's printed losses as marks, where the runs are the tutorial's own."""
+    plain = RunConfig(**configs[0].model_dump() | {"clipper": NoClip(), "init_seed": 0, "batch_seed": 0})
+    if relative or plain != RunConfig():
+        return []
+    return [{"text": f"the tutorial printed: {name}: {value:g}", "value": value} for name, value in TUTORIAL.items()]
+
+
+def _bounds_norm(config: RunConfig) -> bool:
+    """Say whether the run's first threshold bounds the L2 norm of the whole gradient."""
+    rule = config.clipper
+    first = rule.rules[0] if isinstance(rule, Chain) else rule
+    return isinstance(first, ClipByNorm) and first.norm_type == 2

@@ -1,0 +1,62 @@
+// What if the threshold were elsewhere? The clip rate it would have given, from the norms that were seen.
+import { format } from "./cards.js";
+
+export class WhatIf {
+  constructor(root, onChange, onThreshold) {
+    this.value = null;
+    this.onThreshold = onThreshold;
+    this.element = document.createElement("div");
+    this.element.className = "whatif";
+    this.element.innerHTML = `<label>What if the threshold were <output></output>
+      <input type="range" min="-3" max="4" step="0.02" aria-label="What-if threshold, log scale"></label><table><thead><tr>
+      <th>run</th><th>would clip</th><th>10 %</th><th>50 %</th><th>90 %</th><th>99 % are below</th></tr></thead><tbody></tbody></table>
+      <button class="use"></button>`;
+    this.slider = this.element.querySelector("input");
+    this.slider.oninput = () => { this.value = 10 ** Number(this.slider.value); onChange(); };
+  }
+
+  // Start at the median of what the selected run measured, which is where half of its steps would be clipped.
+  begin(run, head) {
+    const seen = this.finite(run, head).sort((a, b) => a - b);
+    if (seen.length < 5) return;
+    this.value = seen[seen.length >> 1];
+    this.slider.value = Math.log10(this.value);
+    this.value = 10 ** Number(this.slider.value);
+  }
+
+  finite(run, head) {
+    const column = run.columns.measured;
+    if (!column) return [];
+    return [...column.data.subarray(0, Math.min(column.rows, head + 1))].filter((v) => Number.isFinite(v) && v > 0);
+  }
+
+  render(runs, groups, view) {
+    const ready = runs.some((run) => run.info.final);
+    if (!ready) return;
+    if (this.value === null) this.begin(runs[view.selected], view.head);
+    if (this.value === null) return;
+    const state = JSON.stringify([this.value, view.selected, view.head, runs.map((r) => r.version), groups.map((g) => g.label)]);
+    if (state === this.rendered) return;
+    this.rendered = state;
+    this.element.querySelector("output").textContent = format(this.value);
+    const list = this.element.querySelector("tbody");
+    list.replaceChildren(...runs.map((run, i) => this.row(run, groups[i], view.head)));
+    const button = this.element.querySelector(".use");
+    const group = groups[view.selected];
+    button.hidden = !group.movable;
+    button.textContent = `Train “${group.label}” with ${format(this.value)}`;
+    button.onclick = () => this.onThreshold(view.selected, Number(this.value.toPrecision(3)));
+  }
+
+  row(run, group, head) {
+    const seen = this.finite(run, head).sort((a, b) => a - b);
+    const above = seen.filter((v) => v > this.value).length;
+    const rate = seen.length ? `${Math.round((1000 * above) / seen.length) / 10} %` : "–";
+    const at = [0.1, 0.5, 0.9, 0.99].map((q) => format(seen[Math.floor(q * (seen.length - 1))]));
+    const cells = [group.label, `${rate} of ${seen.length} steps`, ...at];
+    const row = document.createElement("tr");
+    row.style.setProperty("--run", group.color);
+    row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
+    return row;
+  }
+}

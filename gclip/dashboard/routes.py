@@ -1,0 +1,65 @@
+"""The dashboard's own routes beside Streamlit's: live numbers, the live view's files, and plotly.js."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import plotly
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gclip.dashboard.feed import feed
+from gclip.dashboard.settings import MAX_RUNS
+from gclip.serving import Snapshot, service
+
+FILES = Path(__file__).parent / "live"
+PLOTLY = Path(plotly.__file__).parent / "package_data"
+VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(FILES.iterdir()))).hexdigest()[:12]
+"""In the address of the live view's files, so that a browser never mixes two versions of them."""
+
+MAX_SEEDS = 20
+
+
+async def live(request: Request) -> Response:
+    """Answer ``?run=KEY.KEY&since=STEPS.EPOCHS.MARKS&label=NAME&run=...`` with what is new of each run."""
+    query = request.query_params
+    runs = [text.split(".") for text in query.getlist("run")]
+    labels = query.getlist("label") or [f"Run {i + 1}" for i in range(len(runs))]
+    try:
+        since = [[max(0, int(count)) for count in text.split(".")] for text in query.getlist("since")]
+    except ValueError:
+        since = []
+    shaped = len(runs) == len(since) == len(labels) and all(len(counts) == 3 for counts in since)
+    if not shaped or not 1 <= len(runs) <= MAX_RUNS or max(map(len, runs)) > MAX_SEEDS:
+        return PlainTextResponse(
+            f"run, since and label must be given equally often, 1 to {MAX_RUNS} times, "
+            f"as run=KEY.KEY (at most {MAX_SEEDS}), since=0.0.0 and label=TEXT.",
+            status_code=400,
+        )
+    selected = query.get("selected", "0")
+    chosen = int(selected) if selected.isdecimal() and int(selected[:3]) < len(runs) else 0
+    return await run_in_threadpool(_answer, runs, labels, since, chosen)
+
+
+def _answer(runs: list[list[str]], labels: list[str], since: list[list[int]], chosen: int) -> Response:
+    known: list[list[Snapshot]] = []
+    for keys in runs:
+        snapshots = [service().snapshot(key) for key in keys]
+        found = [snapshot for snapshot in snapshots if snapshot]
+        if len(found) < len(keys):
+            return PlainTextResponse("This server does not know that run; reload the page.", status_code=404)
+        known.append(found)
+    return Response(feed(known, labels, since, chosen), media_type="application/octet-stream")
+
+
+def routes() -> list[BaseRoute]:
+    """Return the routes to hand to `st.App`."""
+    return [
+        Route("/gclip/live", live),
+        Mount(f"/gclip/static/{VERSION}", StaticFiles(directory=FILES)),
+        Mount("/gclip/plotly", StaticFiles(directory=PLOTLY)),
+    ]

@@ -1,0 +1,152 @@
+"""Sentences about rules and runs, for learners: short, plain, and made from the run's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, Clipper, NoClip
+from gclip.dashboard.settings import Entry
+from gclip.training import History
+
+
+def number(value: float) -> str:
+    """Write a number in at most four digits, or in powers of ten, or as NaN and Inf."""
+    if not np.isfinite(value):
+        return "NaN" if np.isnan(value) else "Inf"
+    if value and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def percent(share: float) -> str:
+    """Write a share in per cent, never rounding to 0 or 100 what is neither."""
+    if 0 < share < 0.001:
+        return "under 0.1 %"
+    if 0.999 < share < 1:
+        return "over 99.9 %"
+    return f"{100 * share:.3g} %"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words as in a sentence."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def _norm_label(rule: ClipByNorm) -> str:
+    kind = {2.0: "Norm", 1.0: "L1 norm", np.inf: "Max norm"}.get(rule.norm_type, f"L{rule.norm_type:g} norm")
+    return f"{kind} ≤ {rule.max_norm:g}"
+
+
+LABELS: dict[type, Callable] = {
+    NoClip: lambda rule: "No clipping",
+    ClipByNorm: _norm_label,
+    ClipByTensorNorm: lambda rule: f"Tensor norm ≤ {rule.max_norm:g}",
+    ClipByValue: lambda rule: f"Value ≤ {rule.clip_value:g}",
+    Chain: lambda rule: (
+        ", then ".join(map(rule_label, rule.rules)).replace("then N", "then n").replace("then V", "then v")
+    ),
+}
+
+
+def rule_label(rule: Clipper) -> str:
+    """Name a rule with its threshold, as the legend shows it."""
+    return LABELS[type(rule)](rule)
+
+
+def run_label(entry: Entry) -> str:
+    """Name a run: its rule, and what else it does differently."""
+    changes = entry.changes()
+    words = {"learning_rate": "lr {:g}", "standardize_target": "target {}"}
+    shown = {"standardize_target": "scaled" if changes.get("standardize_target") else "raw"}
+    return " · ".join([rule_label(entry.clipper), *[words[n].format(shown.get(n, v)) for n, v in changes.items()]])
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a card says of a run: a tone (one of the four verdicts, or "training"), a title and a text."""
+
+    tone: str
+    title: str
+    text: str
+
+    def as_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+TITLES = {
+    "learned": "Learned",
+    "still learning": "Has not arrived",
+    "stuck": "Finite, but learned nothing",
+}
+
+
+def verdict(histories: Sequence[History]) -> Verdict:
+    """Return the verdict on a finished run, or on one run over several seeds."""
+    verdicts = [history.verdict for history in histories]
+    tone = max(sorted(set(verdicts)), key=verdicts.count)
+    if len(histories) == 1:
+        title = TITLES.get(tone, f"Diverged at step {_diverged_at(histories[0])}")
+        return Verdict(tone, title, TEXTS[tone](histories[0]))
+    title = f"{TITLES.get(tone, 'Diverged')} in {verdicts.count(tone)} of {len(verdicts)} seeds"
+    return Verdict(tone, title, _over_seeds(histories))
+
+
+def _diverged_at(history: History) -> int:
+    events = history.post_mortem
+    return next((step for step in (history.diverged_at, *[e.step for e in events]) if step is not None), 0)
+
+
+def post_mortem(history: History) -> str:
+    """Tell how a run went non-finite: the last norms, then what broke, in order."""
+    norms = ", ".join(number(norm) for norm in history.last_finite_norms[-5:])
+    words = {
+        "norm": "the gradient's norm overflows",
+        "loss": "the loss is no longer finite",
+        "gradient": "the gradient of {} breaks first",
+        "weight": "the weights are lost, {} first",
+    }
+    told: dict[int, list[str]] = {}
+    for event in history.post_mortem:
+        told.setdefault(event.step, []).append(words[event.kind].format(event.tensor))
+    return "; ".join([f"Last norms {norms}", *[f"step {s}: {listed(what)}" for s, what in told.items()]]) + "."
+
+
+def _learned(history: History) -> str:
+    rate = float(history.clipped.mean())
+    tail = " Every step was clipped: only the gradient's direction was used, never its length." if rate == 1 else ""
+    if 0 < rate < 1:
+        tail = f" {percent(rate)} of the steps were clipped."
+    return f"{_score(history)}.{tail}"
+
+
+def _score(history: History) -> str:
+    test, baseline = float(history.test_loss[-1]), history.baseline[1]
+    return f"Test loss {number(test)}, {percent(test / baseline)} of predicting the mean ({number(baseline)})"
+
+
+def _not_arrived(history: History) -> str:
+    if history.clipped.mean() > 0.99:
+        return f"{_score(history)}. Every step is cut so short that {history.config.epochs} epochs are too few."
+    return f"{_score(history)}. It still needs more epochs or longer steps."
+
+
+def _stuck(history: History) -> str:
+    dead = float(history.dead_units[-1])
+    why = f" {percent(dead)} of the hidden units never fire: dead ReLUs have no gradient to learn from." if dead else ""
+    return f"{_score(history)}.{why}"
+
+
+TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": post_mortem}
+
+
+def _over_seeds(histories: Sequence[History]) -> str:
+    steps = [history.diverged_at for history in histories if history.diverged_at is not None]
+    diverged = f"{len(steps)} of {len(histories)} diverged, at step {min(steps)} to {max(steps)}. " if steps else ""
+    losses = [float(history.test_loss[-1]) for history in histories if history.verdict != "diverged"]
+    if not losses:
+        return diverged.strip()
+    low, middle, high = min(losses), float(np.median(losses)), max(losses)
+    return f"{diverged}Test loss {number(middle)} (median), from {number(low)} to {number(high)}."

@@ -1,0 +1,29 @@
+"""Compare: two to six runs side by side, clipped and unclipped, live."""
+
+import streamlit as st
+
+from gclip.dashboard import controls, exports, live, state
+from gclip.dashboard.data import target_figure, target_words
+from gclip.dashboard.notices import refusals, service_notices
+from gclip.dashboard.palette import styles
+
+comparison, refused = state.sync()
+
+with st.sidebar:
+    controls.run_controls(styles([group[0] for group in comparison.configs()]))
+    controls.seed_control()
+    controls.shared_controls()
+
+st.title("Clipped and unclipped, side by side")
+st.markdown(
+    "Same data, same initial weights, same batches: **the rule is all that differs.** Move a threshold at the side and "
+    "that run trains again at once. An explosion happens within the first 20 steps: watch them in slow motion."
+)
+refusals(refused)
+service_notices()
+state.publish(comparison)
+live.show(comparison, key="compare")
+exports.panel(comparison)
+with st.expander("The data: what the networks learn to predict", icon=":material/bar_chart:", expanded=True):
+    st.plotly_chart(target_figure(comparison.shared), width="stretch", key="target")
+    st.caption(target_words(comparison.shared))
