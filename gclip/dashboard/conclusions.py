@@ -90,9 +90,10 @@ def _rate(runs: Sequence[Shown]) -> str:
 def _cosine(runs: Sequence[Shown]) -> str:
     parts = []
     for run in _clipping(runs):
-        middle = float(np.nanmedian(run.history.cosine))
+        cosine = run.history.cosine[np.isfinite(run.history.cosine)]
+        middle = float(np.median(cosine)) if len(cosine) else 0.0
         turned = "keeps the direction" if middle > 0.9999 else f"turns the gradient (median cosine {middle:.2f})"
-        parts.append(f"{run.label} {turned}")
+        parts.append(f"{run.label} {turned if len(cosine) else 'leaves nothing of the gradient'}")
     return f"{listed(parts)}." if parts else "Unclipped gradients keep their direction: cosine 1."
 
 

@@ -114,14 +114,20 @@ def parameters(run: int, place: int, rule: str, thresholds: bool) -> None:
 
 
 def _norm_name(p: float) -> str:
-    return NORMS.get(p, f"L{p:g}")
+    return NORMS.get(p, f"L{_exact(p)}")
+
+
+def _exact(value: float) -> str:
+    """Write a number so that no other number reads the same: Streamlit tells options apart by their label."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def _threshold_slider(spec: Field[Any], key: str) -> None:
     low, high = np.log10(spec.metadata["low"]), np.log10(spec.metadata["high"])
     grid = [float(f"{10**exponent:.2g}") for exponent in np.arange(low, high + 0.05, 0.1)]
     options = sorted({*grid, st.session_state[key]})
-    st.select_slider(spec.name, options, format_func="{:g}".format, key=key, help="On a log scale.")
+    st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
 
 
 def seed_control() -> None:

@@ -61,7 +61,7 @@ def _bands(name: str, rows: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     if name not in BANDS:
         return {name: rows[0]}
     ordered = np.sort(np.where(np.isfinite(rows), rows, np.inf), axis=0)
-    middle = (ordered[(len(rows) - 1) // 2] + ordered[len(rows) // 2]) / 2
+    middle = ordered[(len(rows) - 1) // 2] / 2 + ordered[len(rows) // 2] / 2
     return {name: middle, f"{name}.low": ordered[0], f"{name}.high": ordered[-1]}
 
 

@@ -41,7 +41,7 @@ async def live(request: Request) -> Response:
             status_code=400,
         )
     selected = query.get("selected", "0")
-    chosen = int(selected) if selected.isdecimal() and int(selected[:3]) < len(runs) else 0
+    chosen = int(selected) if selected in map(str, range(len(runs))) else 0
     return await run_in_threadpool(_answer, runs, labels, since, chosen)
 
 

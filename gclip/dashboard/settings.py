@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gclip import clipping
-from gclip.clipping import Chain, ClipByNorm, ClipByValue, NoClip
+from gclip.clipping import Chain, ClipByNorm, ClipByValue, Clipper, NoClip
 from gclip.training import RunConfig, explain
 from gclip.training.config import ClipperField, read_field
 
@@ -20,6 +20,10 @@ CHANGES = ("learning_rate", "standardize_target")
 """Settings in which one run may differ from the others: the honest controls beside clipping."""
 
 
+SIZES = (("epochs", "batch_size"), ("hidden_units", "hidden_layers"), ("n_features", "n_samples"))
+"""Settings that may be too large together, in the order in which a link loses them."""
+
+
 class Entry(BaseModel):
     """One run of a comparison: its rule, and what else it does differently (None: as the others do)."""
 
@@ -28,6 +32,15 @@ class Entry(BaseModel):
     clipper: ClipperField = NoClip()
     learning_rate: float | None = None
     standardize_target: bool | None = None
+
+    @field_validator("clipper")
+    @classmethod
+    def _simplest(cls, clipper: Clipper) -> Clipper:
+        """Leave out of a chain what clips nothing; one rule alone needs no chain."""
+        if not isinstance(clipper, Chain):
+            return clipper
+        clipping_ones = [rule for rule in clipper.rules if not isinstance(rule, NoClip)]
+        return Chain(*clipping_ones) if len(clipping_ones) > 1 else (*clipping_ones, NoClip())[0]
 
     def changes(self) -> dict[str, Any]:
         """Return what this run does differently."""
@@ -106,12 +119,14 @@ def _read_field(name: str, values: Sequence[str], refused: list[str]) -> Any:
 
 
 def _read_shared(fields: dict[str, Any], refused: list[str]) -> RunConfig:
-    try:
-        return RunConfig(**fields)
-    except ValidationError as error:
-        refused += explain(error)
-        sizes = ("epochs", "batch_size", "hidden_units", "hidden_layers", "n_samples", "n_features")
-        return RunConfig(**{name: value for name, value in fields.items() if name not in sizes})
+    """Return the shared settings; of sizes that are too large together, only as many go as must."""
+    for too_large in ((), *SIZES):
+        fields = {name: value for name, value in fields.items() if name not in too_large}
+        try:
+            return RunConfig(**fields)
+        except ValidationError as error:
+            refused += [sentence for sentence in explain(error) if not too_large]
+    return RunConfig()
 
 
 def _read_entries(specs: Sequence[str], refused: list[str]) -> tuple[Entry, ...]:

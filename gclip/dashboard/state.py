@@ -75,8 +75,7 @@ def gather() -> Comparison:
 
 
 def _gather_entry(run: int) -> Entry:
-    rules = [rule for place in (0, 1) if (rule := _gather_rule(run, place))]
-    clipper = rules[0] if len(rules) == 1 else Chain(*rules)
+    clipper = Chain(*[rule for place in (0, 1) if (rule := _gather_rule(run, place))])
     texts = {name: st.session_state.get(change_key(run, name), AS_SHARED) for name in CHANGES}
     changes = {name: read_field(name, text) for name, text in texts.items() if text != AS_SHARED}
     return Entry(clipper=clipper, **changes)
@@ -138,7 +137,11 @@ def add(entry: Entry) -> None:
 
 def remove(run: int) -> None:
     """Remove a run; those after it move up."""
-    entries = list(gather().entries)
+    try:
+        entries = [_gather_entry(i) for i in range(st.session_state["runs"])]
+    except ValueError:
+        # A setting of one run does not fit, and its box may be the one to go: take what was last in force.
+        entries = list(st.session_state["comparison"].entries)
     del entries[run]
     for i, entry in enumerate(entries):
         load_entry(i, entry)

@@ -18,7 +18,7 @@ def number(value: float) -> str:
         return "NaN" if np.isnan(value) else "Inf"
     if value and not 1e-3 <= abs(value) < 1e6:
         return f"{value:.2g}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def percent(share: float) -> str:
@@ -27,7 +27,7 @@ def percent(share: float) -> str:
         return "under 0.1 %"
     if 0.999 < share < 1:
         return "over 99.9 %"
-    return f"{100 * share:.3g} %"
+    return f"{number(100 * share)} %"
 
 
 def listed(words: Sequence[str]) -> str:

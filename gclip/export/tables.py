@@ -24,6 +24,8 @@ COLUMNS = (
 
 def steps_table(labels: Sequence[str], histories: Sequence[History]) -> pd.DataFrame:
     """Return one row per run and step; at the last step of an epoch, also that epoch's train and test loss."""
+    if not histories:
+        return pd.DataFrame(columns=["run", "step", *COLUMNS])
     return pd.concat([_table(label, h) for label, h in zip(labels, histories, strict=True)], ignore_index=True)
 
 

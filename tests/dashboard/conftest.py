@@ -1,0 +1,27 @@
+from typing import Any
+
+import pytest
+from dashboard_examples import RULES
+
+import gclip
+from gclip.training import History, RunConfig
+
+
+@pytest.fixture(scope="session")
+def real() -> dict[str, History]:
+    """Real runs of the tutorial's length, by name."""
+    return dict(zip(RULES, gclip.run([RunConfig(clipper=rule) for rule in RULES.values()]), strict=True))
+
+
+@pytest.fixture(scope="session")
+def over_seeds() -> dict[str, list[History]]:
+    """Real runs over five seeds at a learning rate at which some diverge and some do not, and clipped ones."""
+    settings: dict[str, Any] = {"epochs": 3, "learning_rate": 0.0022}
+    rules = {"unclipped": "NoClip()", "clipped": "ClipByNorm(1.0)"}
+    configs = [
+        RunConfig(clipper=rule, init_seed=seed, batch_seed=seed, **settings)
+        for rule in rules.values()
+        for seed in range(5)
+    ]
+    histories = gclip.run(configs)
+    return {"unclipped": histories[:5], "clipped": histories[5:]}

@@ -1,0 +1,189 @@
+"""What the browser is sent: pieces that add up to the whole, bands over seeds, and strict JSON."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import hypothesis.strategies as some
+import numpy as np
+import pytest
+from dashboard_examples import altered, snapshot, until_step
+from hypothesis import given, settings
+
+import gclip
+from gclip.dashboard.feed import BANDS, EPOCHS, MARKS, STEPS, feed
+from gclip.serving import Snapshot
+from gclip.serving.runs import empty
+from gclip.serving.wire import unpack
+from gclip.training import History, RunConfig
+
+START = [0, 0, 0]
+SHORT = gclip.run([RunConfig(epochs=4), RunConfig(epochs=4, clipper="ClipByNorm(1.0)")])
+"""Sixty-four steps: one run that diverges and one that does not."""
+
+
+def one(group: Sequence[Snapshot], since: Sequence[int] = START) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the header and the arrays of a feed of one run."""
+    header, arrays = unpack(feed([group], ["a"], [since]))
+    return header["runs"][0], {name.removeprefix("0."): array for name, array in arrays.items()}
+
+
+def counts(history: History) -> list[int]:
+    return [len(history.loss), len(history.test_loss), len(history.mark_step)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(some.sampled_from(SHORT), some.lists(some.integers(0, 64), max_size=8).map(sorted))
+def test_pieces_put_together_are_the_whole(history: History, stops: list[int]) -> None:
+    stages = [until_step(history, stop) for stop in [0, *stops, 64]]
+    pieces = [one([snapshot(new, "training")], counts(old))[1] for old, new in pairwise(stages)]
+    for name in (*STEPS, *EPOCHS, *MARKS):
+        whole = getattr(history, name).astype(np.float32)
+        assert np.concatenate([piece[name] for piece in pieces]).tobytes() == whole.tobytes()
+
+
+def test_nothing_is_sent_twice() -> None:
+    history = SHORT[1]
+    assert all(not len(array) for array in one([snapshot(history)], counts(history))[1].values())
+
+
+def test_counts_beyond_the_end_send_nothing() -> None:
+    assert all(not len(array) for array in one([snapshot(SHORT[1])], [10**12] * 3)[1].values())
+
+
+def test_an_update_costs_what_is_new() -> None:
+    whole = len(feed([[snapshot(SHORT[1])]], ["a"], [START]))
+    update = len(feed([[snapshot(SHORT[1])]], ["a"], [[63, 4, counts(SHORT[1])[2]]]))
+    assert update < 4_000 < whole
+
+
+def test_a_whole_default_run_stays_small(real: dict[str, History]) -> None:
+    message = feed([[snapshot(history)] for history in real.values()], list(real), [START] * len(real))
+    assert len(message) / len(real) < 200_000
+
+
+def test_arrays_are_float32_as_the_browser_reads_them() -> None:
+    for array in one([snapshot(SHORT[0])])[1].values():
+        assert array.dtype == np.dtype("<f4")
+        assert array.flags["C_CONTIGUOUS"]
+
+
+def test_nan_and_inf_arrive(real: dict[str, History]) -> None:
+    arrays = one([snapshot(real["unclipped"])])[1]
+    assert np.isnan(arrays["loss"]).any()
+    assert np.isinf(arrays["total_norm"]).any()
+
+
+def no_constants(name: str) -> None:
+    raise AssertionError(f"{name} is not JSON")
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 9, 20, 1600])
+def test_the_header_is_strict_json(real: dict[str, History], steps: int) -> None:
+    groups = [[snapshot(until_step(history, steps), "training")] for history in real.values()]
+    message = feed(groups, [f"{name} \u2028 «\ud83d\ude00»" for name in "abcdefg"[: len(real)]], [START] * len(real))
+    (length,) = struct.unpack_from("<I", message)
+    header = json.loads(message[4 : 4 + length].decode("ascii"), parse_constant=no_constants)
+    assert set(header) == {"runs", "notes", "arrays"}
+    assert (4 + length) % 8 == 0
+    assert all(entry["offset"] % 8 == 0 for entry in header["arrays"])
+
+
+def test_the_header_says_how_far_each_run_is() -> None:
+    groups = [
+        [snapshot(until_step(SHORT[0], 20), "training")],
+        [snapshot(SHORT[1])],
+        [snapshot(empty(RunConfig(epochs=4)), "waiting", place=3)],
+        [snapshot(until_step(SHORT[1], 5), "stopped")],
+        [snapshot(until_step(SHORT[1], 5), "failed", message="It ended early.")],
+    ]
+    header, _ = unpack(feed(groups, list("abcde"), [START] * 5))
+    runs = header["runs"]
+    assert [run["state"] for run in runs] == ["training", "done", "waiting", "stopped", "failed"]
+    assert [run["final"] for run in runs] == [False, True, False, True, True]
+    assert [run["done"] for run in runs] == [20, 64, 0, 5, 5]
+    assert [run["diverged"] for run in runs] == [[SHORT[0].diverged_at], [], [], [], []]
+    assert "3" in runs[2]["text"]
+    assert "It ended early." in runs[4]["text"]
+    assert runs[0]["tone"] == "diverged"
+    assert str(SHORT[0].diverged_at) in runs[0]["title"]
+    assert runs[2]["tone"] == "training"
+
+
+def test_notes_speak_of_the_chosen_run() -> None:
+    groups = [[snapshot(history)] for history in SHORT]
+    for chosen in (0, 1):
+        notes = unpack(feed(groups, ["first", "second"], [START] * 2, chosen))[0]["notes"]
+        assert notes["layers"].startswith(["first", "second"][chosen])
+
+
+def test_a_band_gives_median_lowest_and_highest(over_seeds: dict[str, list[History]]) -> None:
+    histories = over_seeds["clipped"]
+    _, arrays = one([snapshot(history) for history in histories])
+    for name in BANDS:
+        rows = np.stack([getattr(history, name) for history in histories]).astype(float)
+        np.testing.assert_allclose(arrays[name], np.median(rows, 0), rtol=1e-6)
+        np.testing.assert_array_equal(arrays[f"{name}.low"], rows.min(0))
+        np.testing.assert_array_equal(arrays[f"{name}.high"], rows.max(0))
+
+
+def test_a_diverged_seed_counts_as_the_highest(over_seeds: dict[str, list[History]]) -> None:
+    histories = over_seeds["unclipped"]
+    diverged = [history.diverged_at for history in histories if history.diverged_at is not None]
+    assert 0 < len(diverged) < 5
+    header, arrays = one([snapshot(history) for history in histories])
+    assert header["diverged"] == sorted(diverged)
+    for name in ("loss", "test_loss"):
+        rows = np.stack([getattr(history, name) for history in histories])
+        alive = np.where(np.isfinite(rows), rows, np.inf)
+        np.testing.assert_array_equal(arrays[f"{name}.low"], alive.min(0))
+        np.testing.assert_array_equal(arrays[f"{name}.high"], alive.max(0))
+        np.testing.assert_array_equal(arrays[name], np.sort(alive, 0)[2])
+    assert np.isinf(arrays["loss.high"][-1])
+    assert np.isfinite(arrays["loss.low"][-1])
+    assert not np.isnan(arrays["loss"]).any()
+
+
+@pytest.mark.parametrize(("broken", "median"), [(0, 3.0), (1, 3.0), (2, 3.0), (3, np.inf), (5, np.inf)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_the_median_is_finite_while_most_seeds_are(broken: int, median: float, bad: float) -> None:
+    values = [1.0, 2.0, 3.0, 4.0, 5.0][: 5 - broken] + [bad] * broken
+    base = SHORT[1]
+    group = [snapshot(altered(base, loss=np.full_like(base.loss, value))) for value in values]
+    _, arrays = one(group)
+    assert (arrays["loss"] == median).all()
+    assert (arrays["loss.high"] == (np.inf if broken else 5.0)).all()
+    assert (arrays["loss.low"] == (1.0 if broken < 5 else np.inf)).all()
+
+
+def test_the_median_of_huge_losses_is_finite() -> None:
+    huge = altered(SHORT[1], loss=np.full_like(SHORT[1].loss, 2e38))
+    assert (one([snapshot(huge)] * 5)[1]["loss"] == np.float32(2e38)).all()
+
+
+def test_the_clip_rate_of_a_band_is_the_mean() -> None:
+    never = altered(SHORT[1], clipped=np.zeros_like(SHORT[1].clipped))
+    arrays = one([snapshot(SHORT[1]), *[snapshot(never)] * 4])[1]
+    np.testing.assert_allclose(arrays["clipped"], SHORT[1].clipped / 5)
+
+
+def test_a_band_goes_as_far_as_its_slowest_seed() -> None:
+    header, arrays = one([snapshot(SHORT[1]), snapshot(until_step(SHORT[1], 20), "training")])
+    assert header["done"] == len(arrays["loss"]) == 20
+    assert len(arrays["test_loss"]) == 1
+    assert not header["final"]
+
+
+@pytest.mark.parametrize("state", ["training", "waiting", "done", "stopped", "failed"])
+@pytest.mark.parametrize("steps", [0, 5, 12, 20, 64])
+def test_seeds_at_different_stages_have_a_card(state: Any, steps: int) -> None:
+    rest = snapshot(until_step(SHORT[1], steps), state if steps < 64 else "done")
+    if state == "done" and steps < 64:
+        return
+    header, _ = one([snapshot(SHORT[0]), *[rest] * 4])
+    assert header["title"]
+    assert header["tone"] in ("training", "learned", "still learning", "stuck", "diverged")
