@@ -43,7 +43,7 @@ def _clipping(runs: Sequence[Shown]) -> list[Shown]:
 def _loss(runs: Sequence[Shown]) -> str:
     parts = [f"{r.label} explodes at step {r.history.diverged_at}" for r in runs if r.history.diverged_at is not None]
     for run in _alive(runs):
-        first, last = float(run.history.loss[0]), float(np.median(run.history.loss[-16:]))
+        first, last = float(run.history.loss[0]), float(np.median(run.history.loss[-16:].astype(float)))
         if last < first:
             parts.append(f"{run.label} falls to {percent(last / first)} of its first loss")
         else:
@@ -64,12 +64,16 @@ def _norms(runs: Sequence[Shown]) -> str:
     clipped = [run for run in _clipping(runs) if run.history.clipped.any()]
     parts = []
     for run in [run for run in runs if run.history.diverged_at is not None][:1]:
-        norms = run.history.total_norm[np.isfinite(run.history.total_norm)]
-        parts.append(f"{run.label} grows {number(norms[-1] / norms[0])}-fold in {len(norms) - 1} steps")
+        norms = run.history.total_norm[np.isfinite(run.history.total_norm)].astype(float)
+        if len(norms) > 1 and norms[-1] > 2 * norms[0] > 0:
+            steps = f"{len(norms) - 1} step{'s' * (len(norms) > 2)}"
+            parts.append(f"{run.label} grows {number(norms[-1] / norms[0])}-fold in {steps}")
     for run in clipped[:2]:
         raw, cut = np.nanmax(run.history.total_norm), np.nanmax(run.history.clipped_norm)
         parts.append(f"{run.label} sees norms up to {number(raw)}, and lets through {number(cut)} at most")
-    return f"{'; '.join(parts)}." if parts else "No gradient was clipped so far: raw and clipped norms are the same."
+    if parts:
+        return f"{'; '.join(parts)}."
+    return "" if clipped else "No gradient was clipped so far: raw and clipped norms are the same."
 
 
 def _histogram(run: Shown) -> str:

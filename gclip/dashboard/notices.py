@@ -16,8 +16,12 @@ PAGES = Path(__file__).parents[2] / "pages"
 
 
 def plain(text: str) -> str:
-    """Return ``text`` so that Markdown shows it letter by letter: links and formulas in it do nothing."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~&])", r"\\\1", text)
+    """Return ``text`` so that Markdown shows it letter by letter: links and formulas in it do nothing.
+
+    An invisible word joiner keeps bare addresses from becoming links, which escapes do not.
+    """
+    unlinked = re.sub(r"(?i)(www|:|@)(?=[./\w])", "\\1\u2060", text)
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~&])", r"\\\1", unlinked)
 
 
 def link_to(page: str, label: str) -> None:

@@ -169,7 +169,7 @@ def _fit(shared: RunConfig, entries: tuple[Entry, ...], seeds: Literal[1, 5, 20]
     try:
         comparison.configs()
     except ValidationError as error:
-        refused += explain(error)
+        refused += [f"seeds is {seeds}: {sentence}" for sentence in explain(error)[:1]]
         return Comparison(shared=shared, entries=entries)
     return comparison
 
