@@ -56,7 +56,8 @@ def show(comparison: Comparison, *, key: str, charts: tuple[str, ...] = tuple(CH
         return None
     size = comparison.seeds
     named = [keys[i * size : (i + 1) * size] for i in range(len(groups))]
-    data = describe(comparison, named, charts) | options
+    # The attempt makes the data differ where nothing else does: equal data would not reach the browser again.
+    data = describe(comparison, named, charts) | options | {"attempt": st.session_state.get("attempt", 0)}
     actions = {"threshold": partial(_move, key), "stop": partial(_stop, keys), "again": _train_again}
     return _component(key=key, data=data, **{f"on_{name}_change": action for name, action in actions.items()})
 
@@ -77,6 +78,7 @@ def _stop(keys: list[str]) -> None:
 def _train_again() -> None:
     """Train stopped or failed runs again, or runs that a server started anew no longer knows."""
     st.session_state["stopped"] = None
+    st.session_state["attempt"] = st.session_state.get("attempt", 0) + 1
 
 
 def describe(comparison: Comparison, keys: list[list[str]], charts: tuple[str, ...]) -> dict[str, Any]:
