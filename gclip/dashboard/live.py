@@ -73,6 +73,8 @@ def _stop(keys: list[str]) -> None:
     """Stop the runs on show, and remember not to start them again when the page runs next."""
     service().stop(owner())
     st.session_state["stopped"] = keys
+    if any((known := service().snapshot(key)) and known.state in ("waiting", "training") for key in keys):
+        st.toast("Somebody else watches some of these runs: they go on.")
 
 
 def _train_again() -> None:

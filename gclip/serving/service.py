@@ -103,6 +103,9 @@ class Service:
         with self._lock:
             for key in self._watches.get(owner, {}):
                 if run := self._table.get(key):
+                    # A session that has gone, as before a refresh, does not keep a run from being stopped.
+                    for gone in run.wanting & self._released.keys():
+                        self._scheduler.unwant(run, gone)
                     self._scheduler.unwant(run, owner, stop=True)
             self._dispatch()
 

@@ -4,6 +4,11 @@ import { furniture, traces } from "./draw.js";
 import { Player } from "./player.js";
 import { WhatIf } from "./whatif.js";
 
+// Milliseconds of drawing in one frame: the charts take turns, so that the page stays quick while all of them follow.
+const BUDGET = 35;
+// How long a changed comparison waits for its first new number before the old ones are drawn faded.
+const PATIENCE = 150;
+
 const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 export class Board {
@@ -11,6 +16,7 @@ export class Board {
     this.root = root;
     this.charts = new Map();
     this.selected = 0;
+    this.turn = 0;
     this.range = null;
     this.notes = {};
     this.player = new Player(root, () => this.schedule());
@@ -21,7 +27,7 @@ export class Board {
     this.watch = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) this.visible[isIntersecting ? "add" : "delete"](target.dataset.chart);
       this.schedule();
-    }, { rootMargin: "300px" });
+    }, { root: root.closest("[data-testid=stMain]"), rootMargin: "100px" });
     root.querySelectorAll("[data-zoom]").forEach((button) => {
       button.onclick = () => this.zoom(button.dataset.zoom === "all" ? null : [-0.5, this.zooms[button.dataset.zoom]]);
     });
@@ -45,6 +51,7 @@ export class Board {
     const place = this.root.querySelector("[data-charts]");
     for (const id of Object.keys(data.charts)) if (!this.charts.has(id)) this.charts.set(id, this.build(place, id));
     for (const chart of this.charts.values()) chart.drawn = "";
+    this.patience = performance.now() + PATIENCE;
     this.show(this.notes);
   }
 
@@ -88,6 +95,11 @@ export class Board {
     this.frame ??= requestAnimationFrame(() => { this.frame = null; if (this.data) this.draw(); });
   }
 
+  // A run that was asked for anew and has not answered yet: for a moment, its old picture may stay as it is.
+  get waiting() {
+    return performance.now() < this.patience && this.runs.some((run) => run.old);
+  }
+
   draw() {
     const style = getComputedStyle(this.root);
     const groups = this.data.groups;
@@ -95,6 +107,7 @@ export class Board {
       head: this.player.shown, scrubbing: !this.player.live, range: this.range, selected: this.selected,
       stepsPerEpoch: this.data.steps_per_epoch, total: this.data.total, tensors: this.data.tensors, whatIf: this.whatIf.value,
       scales: groups.map((g) => g.scale), colors: groups.map((g) => g.color), symbols: groups.map((g) => g.symbol),
+      buckets: this.runs.every((run) => run.info.final) ? 220 : 130,
       labels: groups.map((g) => g.label),
       tutorial: this.data.tutorial, text: style.getPropertyValue("--st-text-color").trim() || "#333",
       background: style.getPropertyValue("--st-background-color").trim() || "#fff",
@@ -103,13 +116,24 @@ export class Board {
     };
     cards(this, view);
     this.whatIf.render(this.runs, groups, view);
-    for (const chart of this.charts.values()) {
+    if (this.waiting) setTimeout(() => this.schedule(), PATIENCE);
+    else this.drawCharts(view);
+    this.root.dataset.frames = Number(this.root.dataset.frames ?? 0) + 1;
+  }
+
+  // Draw what has changed, beginning where the last frame left off, until the frame's time is used up.
+  drawCharts(view) {
+    const charts = [...this.charts.values()];
+    const until = performance.now() + BUDGET;
+    for (let turns = 0; turns < charts.length; turns++) {
+      const chart = charts[this.turn % charts.length];
       const spec = this.data.charts[chart.id];
       chart.figure.hidden = !spec;
-      if (!spec) continue;
-      if (this.visible.has(chart.id) || !chart.ready) this.react(chart, spec, view);
+      if (spec && (this.visible.has(chart.id) || !chart.ready)) this.react(chart, spec, view);
+      this.turn = (this.turn + 1) % charts.length;
+      if (performance.now() > until) return void (turns < charts.length - 1 && this.schedule());
     }
-    this.root.dataset.frames = Number(this.root.dataset.frames ?? 0) + 1;
+    this.turn = 0;
   }
 
   react(chart, spec, view) {

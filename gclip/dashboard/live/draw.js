@@ -1,7 +1,6 @@
 // From the numbers to plotly traces: one drawing routine for each kind of line.
 import { lastUpTo, thin } from "./series.js";
 
-const BUCKETS = 220;
 const LOW_DECADE = -10;
 const BINS_PER_DECADE = 2;
 
@@ -54,7 +53,7 @@ function line(run, base, view, offset = 0) {
   const name = base.meta.series;
   const { x, from, to } = window_(run, name, view);
   const at = reader(run, name, view, offset);
-  const points = thin(at, from, to, BUCKETS);
+  const points = thin(at, from, to, view.buckets);
   const log = view.chart.log;
   const fits = (v) => Number.isFinite(v) && (!log || v > 0);
   const xs = points.map(x);

@@ -2,7 +2,9 @@
 import { Board } from "./board.js";
 import { RunData, unpack } from "./series.js";
 
+// Milliseconds between two questions to the server: while numbers come, and before the first has.
 const POLL = 100;
+const FIRST = 30;
 
 const loaded = {};
 function script(url) {
@@ -72,7 +74,8 @@ class Live {
       this.board.say(this.failures > 5 ? "The server does not answer. The charts keep what they have; still trying." : "");
     }
     if (generation !== this.generation) return;
-    const wait = Math.max(10, POLL * Math.min(20, 1 + (this.failures ?? 0)) - (performance.now() - started));
+    const pace = missing.some((run) => !run.steps) ? FIRST : POLL;
+    const wait = Math.max(10, pace * Math.min(20, 1 + (this.failures ?? 0)) - (performance.now() - started));
     this.timer = setTimeout(() => this.poll(generation), wait);
   }
 
@@ -86,7 +89,10 @@ class Live {
     const answer = await fetch(new URL(`gclip/live?${query}`, this.base), { cache: "no-store" });
     if (generation !== this.generation) return;
     // The server has started anew and does not know these runs: let the page ask for them again.
-    if (answer.status === 404) { this.trigger("again", Date.now()); throw new Error("unknown run"); }
+    if (answer.status === 404) {
+      if (this.asked !== this.data.attempt) this.trigger("again", Date.now());
+      this.asked = this.data.attempt;
+    }
     if (!answer.ok) throw new Error(await answer.text());
     const { header, arrays } = unpack(await answer.arrayBuffer());
     if (generation !== this.generation) return;
