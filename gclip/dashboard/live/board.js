@@ -72,7 +72,7 @@ export class Board {
     note.className = "note";
     place.append(figure);
     this.watch.observe(figure);
-    return { id, figure, caption, plot, note, drawn: "", ready: false };
+    return { id, figure, caption, plot, note, drawn: "", filled: false, ready: false };
   }
 
   zoom(range) {
@@ -107,7 +107,7 @@ export class Board {
       head: this.player.shown, scrubbing: !this.player.live, range: this.range, selected: this.selected,
       stepsPerEpoch: this.data.steps_per_epoch, total: this.data.total, tensors: this.data.tensors, whatIf: this.whatIf.value,
       scales: groups.map((g) => g.scale), colors: groups.map((g) => g.color), symbols: groups.map((g) => g.symbol),
-      buckets: this.runs.every((run) => run.info.final) ? 220 : 130,
+      buckets: this.runs.every((run) => run.info.final) ? 220 : 90,
       labels: groups.map((g) => g.label),
       tutorial: this.data.tutorial, text: style.getPropertyValue("--st-text-color").trim() || "#333",
       background: style.getPropertyValue("--st-background-color").trim() || "#fff",
@@ -118,6 +118,7 @@ export class Board {
     this.whatIf.render(this.runs, groups, view);
     if (this.waiting) setTimeout(() => this.schedule(), PATIENCE);
     else this.drawCharts(view);
+    this.player.render();
     this.root.dataset.frames = Number(this.root.dataset.frames ?? 0) + 1;
   }
 
@@ -129,9 +130,12 @@ export class Board {
       const chart = charts[this.turn % charts.length];
       const spec = this.data.charts[chart.id];
       chart.figure.hidden = !spec;
-      if (spec && (this.visible.has(chart.id) || !chart.ready)) this.react(chart, spec, view);
+      if (spec && (this.visible.has(chart.id) || !chart.filled)) this.react(chart, spec, view);
       this.turn = (this.turn + 1) % charts.length;
-      if (performance.now() > until) return void (turns < charts.length - 1 && this.schedule());
+      // The first numbers fill every chart at once, in view or not: none is blank when it is scrolled to.
+      // In slow motion and under the scrubber all charts show the same step, whatever it takes.
+      const full = !view.scrubbing && charts.every((other) => other.filled || !this.data.charts[other.id]);
+      if (full && performance.now() > until) return void (turns < charts.length - 1 && this.schedule());
     }
     this.turn = 0;
   }
@@ -154,6 +158,7 @@ export class Board {
     Object.assign(layout, furniture(kind, this.runs, view));
     window.Plotly.react(chart.plot, traces(kind, this.runs, view), layout, CONFIG);
     chart.figure.dataset.updates = Number(chart.figure.dataset.updates ?? 0) + 1;
+    chart.filled = this.player.available > 0;
     if (!chart.ready) this.connect(chart, kind);
   }
 

@@ -113,7 +113,7 @@ function cross(run, base, view, xs, ys) {
 function clipped(run, base, view) {
   const { from, to } = window_(run, "clipped", view);
   const flag = reader(run, "clipped", view), norm = reader(run, "total_norm", view);
-  const stride = Math.max(1, Math.ceil((to - from) / 120));
+  const stride = Math.max(1, Math.ceil((to - from) / 60));
   const xs = [], ys = [];
   for (let i = from; i < to; i++) {
     if ((i % stride) && stride > 1) continue;

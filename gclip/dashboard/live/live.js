@@ -90,8 +90,8 @@ class Live {
     if (generation !== this.generation) return;
     // The server has started anew and does not know these runs: let the page ask for them again.
     if (answer.status === 404) {
-      if (this.asked !== this.data.attempt) this.trigger("again", Date.now());
-      this.asked = this.data.attempt;
+      // The question is lost while the page itself is not connected again: it is put every two seconds.
+      if (Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
     }
     if (!answer.ok) throw new Error(await answer.text());
     const { header, arrays } = unpack(await answer.arrayBuffer());

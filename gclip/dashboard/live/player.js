@@ -33,7 +33,6 @@ export class Player {
 
   setAvailable(steps) {
     this.available = steps;
-    this.render();
   }
 
   play() {
