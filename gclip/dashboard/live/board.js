@@ -4,8 +4,8 @@ import { furniture, traces } from "./draw.js";
 import { Player } from "./player.js";
 import { WhatIf } from "./whatif.js";
 
-// Milliseconds of drawing in one frame: the charts take turns, so that the page stays quick while all of them follow.
-const BUDGET = 35;
+// Milliseconds of drawing in one frame: the charts take turns where all of them would hold the page up for longer.
+const BUDGET = 120;
 // How long a changed comparison waits for its first new number before the old ones are drawn faded.
 const PATIENCE = 150;
 
