@@ -97,20 +97,25 @@ def sync() -> tuple[Comparison, list[str]]:
     """
     state = st.session_state
     held: Comparison | None = state.get("comparison")
-    link = {name: st.query_params.get_all(name) for name in st.query_params}
+    link = _link()
     if held is None or (link and "runs" not in state):
         return _take(*read(link))
     if rule_key(0, 0) not in state:
         return _take(*(read(link) if link else (held, [])))
     try:
         gathered = gather()
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:
         return held, explain(error) if isinstance(error, ValidationError) else [str(error)]
     if gathered != held:
         return _take(gathered, [], reload=False)
     if link != state.get("written"):
         return _take(*read(link))
     return held, state.get("refused", [])
+
+
+def _link() -> dict[str, list[str]]:
+    """Return the address bar's parameters."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def _take(comparison: Comparison, refused: list[str], reload: bool = True) -> tuple[Comparison, list[str]]:
@@ -124,7 +129,7 @@ def publish(comparison: Comparison) -> None:
     """Write the comparison to the address bar, so that the link there is always the one to share."""
     params = write(comparison)
     st.session_state["written"] = params
-    if {name: st.query_params.get_all(name) for name in st.query_params} != params:
+    if _link() != params:
         st.query_params.from_dict(params)
 
 

@@ -8,18 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gclip.training import History
+from gclip.training.history import PER_STEP
 
-COLUMNS = (
-    "loss",
-    "total_norm",
-    "clipped_norm",
-    "threshold",
-    "measured",
-    "clip_coef",
-    "clipped",
-    "clipped_share",
-    "cosine",
-)
+COLUMNS = tuple(name for name in PER_STEP if name != "layer_norm")
 
 
 def steps_table(labels: Sequence[str], histories: Sequence[History]) -> pd.DataFrame:
