@@ -42,7 +42,7 @@ SECTIONS = {
 """Settings that all runs share, folded, in the order of use."""
 
 HELP = {
-    "learning_rate": "Length of a step per unit of gradient. Unclipped, the default problem learns at 0.001 and explodes at 0.003.",
+    "learning_rate": "Step length per unit of gradient. Unclipped, the default run learns at 0.001, explodes at 0.003.",
     "momentum": "Share of the last step that is kept (SGD only). Steps can become 1/(1 - momentum) times longer.",
     "loss": "MSE has gradients as large as the error; MAE and Huber bound them: another way not to explode.",
     "standardize_target": "Mean 0 and standard deviation 1, from the training half: the classic remedy.",
