@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gclip.clipping.rule import Clipped, Clipper, State, Tensors
+from gclip.clipping.derivative import ClipDerivative
+from gclip.clipping.rule import Clipped, Clipper, State, Tensors, check_rules
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -21,7 +22,7 @@ class Chain:
         rules: one or more rules.
 
     Raises:
-        ValueError: if there is no rule.
+        ValueError: if there is no rule, or a `ClipDerivative` that is not the first.
 
     Source: ``optax.chain``; Keras 2.3 ``Optimizer.get_gradients``.
     """
@@ -31,9 +32,9 @@ class Chain:
     def __init__(self, *rules: Clipper) -> None:
         if not rules:
             raise ValueError("Chain: rules is empty; allowed is one rule or more.")
-        for rule in rules:
-            if isinstance(rule, type) or not callable(getattr(rule, "clip", None)):
-                raise ValueError(f"Chain: {rule!r} is not a rule; allowed are rules such as ClipByNorm(1.0).")
+        check_rules("Chain", rules)
+        if any(map(derivative_clip, rules[1:])):
+            raise ValueError("Chain: ClipDerivative acts before the gradient is finished; allowed is the first place.")
         object.__setattr__(self, "rules", rules)
 
     def __repr__(self) -> str:
@@ -42,8 +43,8 @@ class Chain:
     def init(self, params: Tensors) -> State:
         return tuple(rule.init(params) for rule in self.rules)
 
-    def measure(self, grads: Tensors) -> Tensor:
-        return self.rules[0].measure(grads)
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
+        return self.rules[0].measure(grads, params)
 
     def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:
         thresholds, states = [], []
@@ -52,3 +53,10 @@ class Chain:
             states.append(rule_state)
             thresholds.append(bound)
         return Clipped(dict(grads), tuple(states), thresholds[0])
+
+
+def derivative_clip(rule: Clipper) -> ClipDerivative | None:
+    """Return the bounds that ``rule`` sets inside the backward pass: its own, or those of its chain's first rule."""
+    while isinstance(rule, Chain):
+        rule = rule.rules[0]
+    return rule if isinstance(rule, ClipDerivative) else None

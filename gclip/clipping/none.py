@@ -18,7 +18,7 @@ class NoClip:
     def init(self, params: Tensors) -> State:
         return ()
 
-    def measure(self, grads: Tensors) -> Tensor:
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
         return total_norm(grads)
 
     def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:

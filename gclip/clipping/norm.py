@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gclip.clipping.norms import total_norm
-from gclip.clipping.rule import Clipped, State, Tensors, as_lanes, check_thresholds, checked, per_lane, threshold
+from gclip.clipping.rule import Clipped, State, Tensors, as_lanes, check, check_thresholds, scaled, threshold
 
 EPS = 1e-6
 """Added to the norm before dividing, as torch does; it costs one part in a million at the threshold."""
@@ -35,16 +35,19 @@ class ClipByNorm:
 
     def __post_init__(self) -> None:
         check_thresholds(self)
-        norm_type = checked(self, "norm_type", lambda p: p >= 1, "a number >= 1, or inf")
-        object.__setattr__(self, "norm_type", norm_type)
+        check(self, "norm_type", lambda p: p >= 1, "a number >= 1, or inf")
 
     def init(self, params: Tensors) -> State:
         return ()
 
-    def measure(self, grads: Tensors) -> Tensor:
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
         return total_norm(grads, self.norm_type)
 
     def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:
         max_norm = as_lanes(self.max_norm, grads)
-        clip_coef = (max_norm * (self.measure(grads) + EPS).reciprocal()).clamp(max=1.0)
-        return Clipped({name: g * per_lane(clip_coef, g) for name, g in grads.items()}, state, max_norm)
+        return Clipped(scaled(grads, clip_coef(self.measure(grads, params), max_norm)), state, max_norm)
+
+
+def clip_coef(norm: Tensor, max_norm: Tensor) -> Tensor:
+    """Return the factor that takes a gradient of length ``norm`` down to ``max_norm``, computed as torch does."""
+    return (max_norm * (norm + EPS).reciprocal()).clamp(max=1.0)

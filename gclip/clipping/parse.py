@@ -7,10 +7,14 @@ import math
 from typing import Any
 
 from gclip.clipping.chain import Chain
+from gclip.clipping.per_layer import PerLayer
 from gclip.clipping.rule import Clipper
 
-MAX_LENGTH = 500
-"""No rule's repr comes near it; Python's own parser is not made for longer text from strangers."""
+MAX_LENGTH = 2000
+"""Room for a rule for each of a dozen layers; Python's own parser is not made for longer text from strangers."""
+
+MAX_DEPTH = 3
+"""As deep as `Chain(PerLayer(Chain(...), ...), ...)`."""
 
 
 def parse(text: str, rules: dict[str, type]) -> Clipper:
@@ -38,13 +42,13 @@ def _refusal(text: str) -> ValueError:
 
 
 def _rule(node: ast.AST, rules: dict[str, type], depth: int) -> Clipper:
-    name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
-    if not isinstance(node, ast.Call) or name not in rules or depth > 2:
+    name = _name(node)
+    if not isinstance(node, ast.Call) or name not in rules:
         raise ValueError(f"clipper is {_source(node)!r}; allowed are {', '.join(rules)}.")
-    if rules[name] is Chain:
-        if node.keywords:
-            raise ValueError("Chain: takes rules only, as Chain(ClipByNorm(1.0), ClipByValue(0.5)).")
-        return Chain(*[_rule(arg, rules, depth + 1) for arg in node.args])
+    if depth > MAX_DEPTH:
+        raise ValueError(f"clipper: {_source(node)!r} lies too deep; allowed are {MAX_DEPTH} rules around it.")
+    if rules[name] is Chain or rules[name] is PerLayer:
+        return _composed(node, rules, depth)
     args = [_number(arg) for arg in node.args]
     keywords = {str(keyword.arg): _number(keyword.value) for keyword in node.keywords}
     if len(keywords) < len(node.keywords):
@@ -53,6 +57,25 @@ def _rule(node: ast.AST, rules: dict[str, type], depth: int) -> Clipper:
         return rules[name](*args, **keywords)
     except TypeError as error:
         raise ValueError(f"{name}: {_source(node)!r} does not fit; {_plain(error, name)}.") from None
+
+
+def _composed(node: ast.Call, rules: dict[str, type], depth: int) -> Clipper:
+    args = [_rule(arg, rules, depth + 1) for arg in node.args]
+    layers = {str(keyword.arg): _rule(keyword.value, rules, depth + 1) for keyword in node.keywords}
+    if rules[_name(node)] is Chain:
+        if layers:
+            raise ValueError("Chain: takes rules only, as Chain(ClipByNorm(1.0), ClipByValue(0.5)).")
+        return Chain(*args)
+    if len(args) != 1:
+        example = "PerLayer(ClipByNorm(1.0), output=ClipByNorm(10.0))"
+        raise ValueError(f"PerLayer: takes one rule for the rest, then rules by name of layer, as {example}.")
+    if len(layers) < len(node.keywords):
+        raise ValueError(f"PerLayer: {_source(node)!r} names one layer twice.")
+    return PerLayer(args[0], **layers)
+
+
+def _name(node: ast.AST) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
 def _number(node: ast.AST) -> Any:

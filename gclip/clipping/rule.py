@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, field, fields
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -34,7 +34,7 @@ class Clipper(Protocol):
         """Return the state before the first step."""
         ...
 
-    def measure(self, grads: Tensors) -> Tensor:
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
         """Return the number ``[lanes]`` that this rule compares with its threshold."""
         ...
 
@@ -48,6 +48,11 @@ def threshold(default: float, low: float, high: float, title: str) -> Any:
     return field(default=default, metadata={"low": low, "high": high, "title": title, "lanewise": True})
 
 
+def setting(default: float, low: float, high: float, title: str, whole: bool = False) -> Any:
+    """Declare a hyperparameter that is the same for all lanes of a family; a control goes from low to high."""
+    return field(default=default, metadata={"low": low, "high": high, "title": title, "whole": whole})
+
+
 SMALLEST = torch.finfo(torch.float32).tiny
 """What is smaller than this is zero to a float32 gradient."""
 
@@ -55,13 +60,32 @@ SMALLEST = torch.finfo(torch.float32).tiny
 def check_thresholds(rule: Clipper) -> None:
     """Refuse a threshold that is not a number above 0, naming rule, field and value."""
     for spec in fields(rule):
-        value = getattr(rule, spec.name)
-        if spec.metadata.get("lanewise") and not isinstance(value, Tensor):
-            object.__setattr__(rule, spec.name, checked(rule, spec.name, _is_above_zero, "a number greater than 0"))
+        if spec.metadata.get("lanewise"):
+            check(rule, spec.name, *ABOVE_ZERO)
 
 
-def _is_above_zero(number: float) -> bool:
-    return number >= SMALLEST
+Allowed = tuple[Callable[[float], bool], str]
+"""Whether a number is allowed, and how to say which are."""
+
+MOST = 1_000_000
+"""No run is as long; larger whole numbers would only cost memory."""
+
+ABOVE_ZERO: Allowed = (lambda number: number >= SMALLEST, "a number greater than 0")
+FINITE: Allowed = (lambda number: SMALLEST <= number < math.inf, "a finite number greater than 0")
+SHARE: Allowed = (lambda number: 0 < number < 1, "a number between 0 and 1")
+COUNT: Allowed = (lambda number: 1 <= number <= MOST and number == int(number), f"a whole number from 1 to {MOST}")
+
+
+def check(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: str) -> None:
+    """Refuse a hyperparameter that does not fit, else keep it as a float, or as an int if it counts something.
+
+    A stacked one, a tensor, was checked before it was stacked.
+    """
+    if isinstance(getattr(rule, name), Tensor):
+        return
+    number = checked(rule, name, fits, allowed)
+    whole = type(rule).__dataclass_fields__[name].metadata.get("whole") and math.isfinite(number)
+    object.__setattr__(rule, name, int(number) if whole else number)
 
 
 def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: str) -> float:
@@ -91,3 +115,16 @@ def as_lanes(value: float | Tensor, grads: Tensors) -> Tensor:
 def per_lane(lanes: Tensor, like: Tensor) -> Tensor:
     """Shape one number per lane ``[lanes]`` so that it multiplies ``like`` ``[lanes, *shape]`` lane by lane."""
     return lanes.view(-1, *[1] * (like.dim() - 1))
+
+
+def scaled(grads: Tensors, coef: Tensor) -> dict[str, Tensor]:
+    """Multiply by one factor per lane, ``coef [lanes]``, or by one per lane and tensor, ``[lanes, tensors]``."""
+    coefs = coef.unbind(1) if coef.dim() == 2 else [coef] * len(grads)
+    return {name: g * per_lane(c, g) for (name, g), c in zip(grads.items(), coefs, strict=True)}
+
+
+def check_rules(name: str, rules: Iterable[Any]) -> None:
+    """Refuse what is not a rule among those that the rule ``name`` is made of."""
+    for rule in rules:
+        if isinstance(rule, type) or not callable(getattr(rule, "clip", None)):
+            raise ValueError(f"{name}: {rule!r} is not a rule; allowed are rules such as ClipByNorm(1.0).")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gclip.clipping.norms import tensor_norms
-from gclip.clipping.rule import Clipped, State, Tensors, as_lanes, check_thresholds, per_lane, threshold
+from gclip.clipping.rule import Clipped, State, Tensors, as_lanes, check_thresholds, scaled, threshold
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,10 @@ class ClipByTensorNorm:
     def init(self, params: Tensors) -> State:
         return ()
 
-    def measure(self, grads: Tensors) -> Tensor:
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
         return tensor_norms(grads).amax(dim=1)
 
     def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:
         max_norm = as_lanes(self.max_norm, grads)
         clip_coef = (max_norm[:, None] / tensor_norms(grads)).clamp(max=1.0)
-        clipped = {name: g * per_lane(clip_coef[:, i], g) for i, (name, g) in enumerate(grads.items())}
-        return Clipped(clipped, state, max_norm)
+        return Clipped(scaled(grads, clip_coef), state, max_norm)

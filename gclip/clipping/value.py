@@ -34,7 +34,7 @@ class ClipByValue:
     def init(self, params: Tensors) -> State:
         return ()
 
-    def measure(self, grads: Tensors) -> Tensor:
+    def measure(self, grads: Tensors, params: Tensors) -> Tensor:
         return total_norm(grads, torch.inf)
 
     def clip(self, grads: Tensors, state: State, params: Tensors) -> Clipped:

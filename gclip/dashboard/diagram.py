@@ -23,7 +23,8 @@ def clip(rule: Clipper, gradient: Sequence[float]) -> np.ndarray:
 
 def measure(rule: Clipper, gradient: Sequence[float]) -> float:
     """Return the number that ``rule`` compares with its threshold."""
-    return float(rule.measure({"g": torch.tensor([list(gradient)], dtype=torch.float64)})[0])
+    grads = {"g": torch.tensor([list(gradient)], dtype=torch.float64)}
+    return float(rule.measure(grads, grads)[0])
 
 
 def ball(norm_type: float, threshold: float) -> tuple[np.ndarray, np.ndarray]:

@@ -90,7 +90,7 @@ def test_a_chain_reports_what_its_first_rule_measures():
     grads = grads_of([[3.0, 4.0]])
     chain = Chain(ClipByNorm(2.0), ClipByValue(0.5))
     assert clip(chain, grads).threshold.tolist() == [2.0]
-    assert chain.measure(grads).tolist() == [5.0]
+    assert chain.measure(grads, grads).tolist() == [5.0]
 
 
 def test_no_clip_passes_everything_on():
@@ -110,14 +110,14 @@ TILTED = grads_of([[10.0, 0.1, 0.1]], [[0.5]])
 @pytest.mark.parametrize(("norm_type", "expected"), [(1.0, 19.0), (2.0, 13.0), (3.0, 12.2071), (inf, 12.0)])
 def test_total_norm(norm_type: float, expected: float):
     assert total_norm(TWO_TENSORS, norm_type).tolist() == pytest.approx([expected], abs=5e-5)
-    assert ClipByNorm(1.0, norm_type).measure(TWO_TENSORS).tolist() == pytest.approx([expected], abs=5e-5)
+    assert ClipByNorm(1.0, norm_type).measure(TWO_TENSORS, TWO_TENSORS).tolist() == pytest.approx([expected], abs=5e-5)
 
 
 @pytest.mark.parametrize(
     ("rule", "expected"), [(NoClip(), 13.0), (ClipByTensorNorm(), 12.0), (ClipByValue(), 12.0)], ids=repr
 )
 def test_what_other_rules_measure(rule: Clipper, expected: float):
-    assert rule.measure(TWO_TENSORS).tolist() == [expected]
+    assert rule.measure(TWO_TENSORS, TWO_TENSORS).tolist() == [expected]
 
 
 @pytest.mark.parametrize(("norm_type", "expected"), [(1.0, [7.0, 12.0]), (2.0, [5.0, 12.0]), (inf, [4.0, 12.0])])

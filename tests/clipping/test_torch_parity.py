@@ -53,7 +53,7 @@ def by_torch(grads: Grads, lane: int, function: Function) -> tuple[Grads, Tensor
 
 def assert_norm_parity(grads: Grads, max_norm: float, norm_type: float) -> None:
     rule = ClipByNorm(max_norm, norm_type)
-    ours, norms = clip(rule, grads).grads, rule.measure(grads)
+    ours, norms = clip(rule, grads).grads, rule.measure(grads, grads)
     for lane in range(len(norms)):
         theirs, total = by_torch(grads, lane, lambda params: clip_grad_norm_(params, max_norm, norm_type))
         assert total is not None
