@@ -7,7 +7,7 @@ import zlib
 from typing import NamedTuple
 
 from gclip.serving.wire import pack, unpack
-from gclip.training import Event, History, RunConfig
+from gclip.training import Event, History, restore
 
 FAST = 1
 """Compression level: the higher ones take many times longer and gain a few percent."""
@@ -40,7 +40,7 @@ def from_row(row: Row) -> History | None:
         DamagedRowError: if it is not a whole run.
     """
     try:
-        config = RunConfig(**json.loads(row.config))
+        config = restore(json.loads(row.config))
         if config.key != row.key:
             return None
         _, arrays = unpack(zlib.decompress(row.payload))

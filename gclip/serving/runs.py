@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from gclip.training import Event, History, RunConfig
+from gclip.training import Config, Event, History
 from gclip.training.history import series
 
 State = Literal["waiting", "training", "done", "failed", "stopped"]
@@ -28,7 +28,7 @@ class Snapshot:
     """
 
     key: str
-    config: RunConfig
+    config: Config
     state: State
     place: int | None
     message: str
@@ -40,7 +40,7 @@ class Run:
     """One run in memory; ``watchers`` look at it, ``wanting`` are those of them who want it trained."""
 
     key: str
-    config: RunConfig
+    config: Config
     history: History
     state: State = "waiting"
     note: str = ""
@@ -105,7 +105,7 @@ class Job:
         return any(run.wanting for run in self.lanes)
 
 
-def empty(config: RunConfig) -> History:
+def empty(config: Config) -> History:
     """Return a history without rows and without room for them: thousands may wait."""
     arrays = {name: np.zeros((0, *shape), kind) for name, (_, shape, kind) in series(config).items()}
     return History.restore(config, arrays, [])

@@ -15,7 +15,7 @@ from gclip.serving.runs import Run, Snapshot, Table, empty
 from gclip.serving.scheduler import Scheduler
 from gclip.serving.store import Store
 from gclip.serving.waiting import MAX_PER_OWNER, MAX_WAITING, QueueFull
-from gclip.training import History, RunConfig
+from gclip.training import Config, History
 
 GRACE = 20.0
 """Seconds for a session whose connection was lost to come back."""
@@ -58,7 +58,7 @@ class Service:
             self._scheduler.pool.wanted = True
             self._dispatch()
 
-    def submit(self, configs: Sequence[RunConfig], owner: str) -> list[str]:
+    def submit(self, configs: Sequence[Config], owner: str) -> list[str]:
         """Watch ``configs`` instead of what ``owner`` watched; train those that have not been trained.
 
         Returns:
@@ -160,7 +160,7 @@ class Service:
         self._table.finish(run)
         return run
 
-    def _check_room(self, wanted: dict[str, RunConfig], owner: str) -> None:
+    def _check_room(self, wanted: dict[str, Config], owner: str) -> None:
         runs = {key: self._table.get(key) for key in wanted}
         fresh = [key for key, run in runs.items() if run is None or run.state in ("failed", "stopped")]
         mine = len(fresh) + sum(run is not None and run.state == "waiting" for run in runs.values())
@@ -171,7 +171,7 @@ class Service:
         if len(self._scheduler.waiting) - freed + len(fresh) > MAX_WAITING:
             raise QueueFull(f"{MAX_WAITING} runs wait already, and no more may. Try again in a minute.")
 
-    def _want(self, key: str, config: RunConfig, owner: str) -> None:
+    def _want(self, key: str, config: Config, owner: str) -> None:
         run = self._table.get(key)
         if run is None:
             run = Run(key, config, empty(config))

@@ -20,7 +20,7 @@ from typing import IO, Any
 import numpy as np
 
 from gclip.serving.wire import pack, read_frame, unpack, write_frame
-from gclip.training import Chunk, RunConfig, one_thread, train
+from gclip.training import Chunk, Config, RecurrentConfig, RunConfig, one_thread, restore, train
 
 SEND_EVERY = 0.04
 """Seconds between two messages of one job: often enough for an eye, seldom enough for the reader."""
@@ -31,7 +31,7 @@ NICENESS = 5
 class Job:
     """One stacked batch under way: its generator, and the chunks that have not been sent yet."""
 
-    def __init__(self, number: int, configs: Sequence[RunConfig]) -> None:
+    def __init__(self, number: int, configs: Sequence[Config]) -> None:
         self.number, self.chunks = number, train(configs)
         self.pending: list[Chunk] = []
         self.sent_at = 0.0
@@ -57,7 +57,9 @@ def merge(chunks: Sequence[Chunk]) -> Iterator[Chunk]:
 def _joined(chunks: Sequence[Chunk]) -> Chunk:
     if len(chunks) == 1:
         return chunks[0]
-    arrays = {name: np.concatenate([chunk.arrays[name] for chunk in chunks]) for name in chunks[0].arrays}
+    names = dict.fromkeys(name for chunk in chunks for name in chunk.arrays)
+    # What is measured now and then is not in every chunk.
+    arrays = {name: np.concatenate([c.arrays[name] for c in chunks if name in c.arrays]) for name in names}
     joined = Chunk(chunks[0].runs, range(chunks[0].steps.start, chunks[-1].steps.stop), arrays)
     for chunk in chunks:
         for lane, events in chunk.events.items():
@@ -92,7 +94,7 @@ class Worker:
     def start(self, number: int, configs: Sequence[dict[str, Any]]) -> None:
         """Put a new job in front of all others."""
         try:
-            self.jobs.appendleft(Job(number, [RunConfig(**config) for config in configs]))
+            self.jobs.appendleft(Job(number, [restore(config) for config in configs]))
         except Exception as error:
             self.fail(number, error)
 
@@ -144,9 +146,9 @@ def listen(stream: IO[bytes], commands: queue.SimpleQueue[dict[str, Any]]) -> No
 
 
 def warm_up() -> None:
-    """Train for one epoch, so that the first learner does not wait for what torch loads on first use."""
+    """Train a little of everything, so that the first learner does not wait for what torch loads on first use."""
     with contextlib.suppress(Exception):
-        for _ in train([RunConfig(epochs=1)]):
+        for _ in train([RunConfig(epochs=1), RecurrentConfig(steps=20)]):
             pass
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from gclip.training.config import RunConfig
+from gclip.training.config import Config, RunConfig
 from gclip.training.problems import data_key, make_data
 
+Settings = TypeVar("Settings", bound=Config)
 
-def distinct(configs: Sequence[RunConfig], key: Callable[[RunConfig], Hashable]) -> tuple[list[RunConfig], Tensor]:
+
+def distinct(configs: Sequence[Settings], key: Callable[[Settings], Hashable]) -> tuple[list[Settings], Tensor]:
     """Return one config for each value of ``key``, and for each lane the position of its own ``[lanes]``."""
-    first: dict[Hashable, RunConfig] = {}
+    first: dict[Hashable, Settings] = {}
     for config in configs:
         first.setdefault(key(config), config)
     order = {value: i for i, value in enumerate(first)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable
-from typing import Annotated, Any, Literal, get_args, get_origin
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,16 +21,12 @@ from pydantic import (
 from gclip import clipping
 from gclip.clipping import NoClip
 
-NUMERICS_VERSION = 2
+NUMERICS_VERSION = 3
 """Raised whenever the same config would give other numbers: older stored runs are then trained anew."""
 
 MAX_STEPS = 20_000
 MAX_WORK = 4e11
 """Bounds on one run, in steps and in multiply-adds, so that one learner cannot hold a class up."""
-
-LANEWISE = {"clipper", "learning_rate", "momentum", "init_seed", "batch_seed", "data_seed", "noise", "n_informative"}
-LANEWISE |= {"standardize_target", "standardize_inputs"}
-"""Fields in which runs may differ and still be trained together, as lanes of one stacked batch."""
 
 
 def _clipper(value: Any) -> Any:
@@ -54,26 +50,93 @@ Whole = Annotated[int, BeforeValidator(_canonical_number)]
 Real = Annotated[float, BeforeValidator(_canonical_number)]
 
 
-class RunConfig(BaseModel):
-    """One network trained once under one rule; the defaults are the tutorial's exploding regression MLP.
+class Config(BaseModel):
+    """One network trained once under one rule: what every problem's settings have in common.
 
     Equal configs give equal numbers, so `key` is what a run is cached, stored, shared and asked for by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    LANEWISE: ClassVar[frozenset[str]] = frozenset({"clipper", "learning_rate", "momentum", "init_seed", "batch_seed"})
+    """Fields in which runs may differ and still be trained together, as lanes of one stacked batch."""
+
+    RECURRENT: ClassVar[bool] = False
+    """Whether the gradient flows back through time steps."""
+
+    clipper: ClipperField = Field(default=NoClip(), title="Clipping rule")
+    learning_rate: Real = Field(default=0.01, gt=0, le=1000, title="Learning rate")
+    momentum: Real = Field(default=0.9, ge=0, lt=1, title="Momentum")
+    optimizer: Literal["SGD", "Adam", "RMSprop"] = Field(default="SGD", title="Optimizer")
+    batch_size: Whole = Field(default=32, ge=1, le=1000, title="Batch size")
+    hidden_units: Whole = Field(default=25, ge=1, le=512, title="Hidden units")
+    init_seed: Seed = Field(default=0, title="Initialisation seed")
+    batch_seed: Seed = Field(default=0, title="Batch seed")
+
+    @model_validator(mode="after")
+    def _check_clipper(self) -> Self:
+        if type(self.clipper) not in clipping.CLIPPERS.values():
+            raise ValueError(f"clipper is {self.clipper!r}; allowed are {', '.join(clipping.CLIPPERS)}")
+        if missing := sorted(clipping.layers(self.clipper) - set(self.layers)):
+            raise ValueError(f"clipper names the layer {missing[0]!r}; this network has {' and '.join(self.layers)}")
+        if clipping.derivative_clip(self.clipper) and not self.RECURRENT:
+            raise ValueError("clipper is ClipDerivative, which acts inside a recurrent network; this is none")
+        return self
+
+    @property
+    def key(self) -> str:
+        """Sixteen hex digits that name this run: a hash of all fields and of the numerics version."""
+        canonical = json.dumps([NUMERICS_VERSION, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def stack_key(self) -> Hashable:
+        """What runs must share to be trained together as lanes."""
+        cls = type(self)
+        return cls.__name__, *[getattr(self, name) for name in cls.model_fields if name not in cls.LANEWISE]
+
+    if TYPE_CHECKING:
+        # Each problem has these as a field or as a property, whichever of them its settings give.
+        @property
+        def steps(self) -> int:
+            """Steps in the whole run."""
+            ...
+
+        @property
+        def steps_per_epoch(self) -> int:
+            """Steps from one evaluation to the next."""
+            ...
+
+        @property
+        def epochs(self) -> int:
+            """Evaluations in the whole run."""
+            ...
+
+        @property
+        def layers(self) -> tuple[str, ...]:
+            """Names of the network's layers, from input to output."""
+            ...
+
+
+class RunConfig(Config):
+    """One regression MLP trained once under one rule; the defaults are the tutorial's exploding run.
+
     Loss is per row: the mean over a batch; targets are raw unless ``standardize_target``.
 
     Raises:
         pydantic.ValidationError: for a field out of range; `explain` turns it into plain sentences.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    LANEWISE: ClassVar[frozenset[str]] = Config.LANEWISE | {
+        "data_seed",
+        "noise",
+        "n_informative",
+        "standardize_target",
+        "standardize_inputs",
+    }
 
-    clipper: ClipperField = Field(default=NoClip(), title="Clipping rule")
-    learning_rate: Real = Field(default=0.01, gt=0, le=1000, title="Learning rate")
-    momentum: Real = Field(default=0.9, ge=0, lt=1, title="Momentum")
-    optimizer: Literal["SGD", "Adam", "RMSprop"] = Field(default="SGD", title="Optimizer")
     loss: Literal["MSE", "MAE", "Huber"] = Field(default="MSE", title="Loss")
-    epochs: Whole = Field(default=100, ge=1, le=2000, title="Epochs")
-    batch_size: Whole = Field(default=32, ge=1, le=1000, title="Batch size")
-    hidden_units: Whole = Field(default=25, ge=1, le=512, title="Hidden units")
+    epochs: Whole = Field(default=100, ge=1, le=2000, title="Epochs")  # type: ignore[assignment]
     hidden_layers: Whole = Field(default=1, ge=1, le=8, title="Hidden layers")
     standardize_target: bool = Field(default=False, title="Standardize target")
     standardize_inputs: bool = Field(default=False, title="Standardize inputs")
@@ -82,13 +145,9 @@ class RunConfig(BaseModel):
     n_informative: Whole = Field(default=10, ge=1, le=200, title="Informative features")
     noise: Real = Field(default=0.1, ge=0, le=1000, title="Noise")
     data_seed: Seed = Field(default=1, title="Data seed")
-    init_seed: Seed = Field(default=0, title="Initialisation seed")
-    batch_seed: Seed = Field(default=0, title="Batch seed")
 
     @model_validator(mode="after")
-    def _check_whole(self) -> RunConfig:
-        if type(self.clipper) not in clipping.CLIPPERS.values():
-            raise ValueError(f"clipper is {self.clipper!r}; allowed are {', '.join(clipping.CLIPPERS)}")
+    def _check_size(self) -> Self:
         if self.steps > MAX_STEPS:
             raise ValueError(
                 f"epochs is {self.epochs} at batch_size {self.batch_size}: {self.steps:,} steps; "
@@ -100,6 +159,13 @@ class RunConfig(BaseModel):
                 f"{self.work:.1e} multiply-adds; allowed are {MAX_WORK:.0e}. Take a smaller network or fewer epochs"
             )
         return self
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the network's layers, from input to output."""
+        if self.hidden_layers == 1:
+            return ("hidden", "output")
+        return (*[f"hidden{i + 1}" for i in range(self.hidden_layers)], "output")
 
     @property
     def n_train(self) -> int:
@@ -122,59 +188,55 @@ class RunConfig(BaseModel):
         weights = self.hidden_units * (self.n_features + 1 + self.hidden_units * (self.hidden_layers - 1))
         return 3.0 * self.epochs * self.n_train * weights
 
-    @property
-    def key(self) -> str:
-        """Sixteen hex digits that name this run: a hash of all fields and of the numerics version."""
-        canonical = json.dumps([NUMERICS_VERSION, self.model_dump(mode="json")], sort_keys=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
-
-    @property
-    def stack_key(self) -> Hashable:
-        """What runs must share to be trained together as lanes."""
-        return tuple(getattr(self, name) for name in type(self).model_fields if name not in LANEWISE)
-
 
 def explain(error: ValidationError) -> list[str]:
     """Return one plain sentence per refused field: its name, the value, and what is allowed."""
-    return [_sentence(problem) for problem in error.errors()]
+    kinds = {kind.__name__: kind for kind in Config.__subclasses__()}
+    return [_sentence(problem, kinds.get(error.title, RunConfig)) for problem in error.errors()]
 
 
-def read_field(name: str, text: str) -> Any:
+def read_field(name: str, text: str, kind: type[Config] = RunConfig) -> Any:
     """Return the value that ``text`` gives the field ``name``.
 
     Raises:
         ValueError: a sentence that names the field, the text and what is allowed.
     """
-    info = RunConfig.model_fields[name]
-    kind: Any = Annotated[info.annotation, Field(), *info.metadata]  # type: ignore[valid-type]
-    adapter = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
+    info = kind.model_fields[name]
+    annotation: Any = Annotated[info.annotation, Field(), *info.metadata]  # type: ignore[valid-type]
+    adapter = TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
     try:
         return adapter.validate_python(text)
     except ValidationError:
-        raise ValueError(_refusal(name, text)) from None
+        raise ValueError(_refusal(name, text, kind)) from None
 
 
-def allowed(name: str) -> str:
+def allowed(name: str, kind: type[Config] = RunConfig) -> str:
     """Say in words which values the field ``name`` takes."""
-    info = RunConfig.model_fields[name]
+    info = kind.model_fields[name]
     if get_origin(info.annotation) is Literal:
         return " or ".join(get_args(info.annotation))
     if info.annotation is bool:
         return "true or false"
-    limits = {type(bound).__name__: getattr(bound, type(bound).__name__.lower(), None) for bound in info.metadata}
-    words = {"Gt": "above {}", "Ge": "from {}", "Lt": "below {}", "Le": "up to {}"}
-    spans = [words[kind].format(f"{limits[kind]:,}") for kind in words if kind in limits]
+    found = limits(info.metadata)
+    words = {"gt": "above {}", "ge": "from {}", "lt": "below {}", "le": "up to {}", "multiple_of": "in steps of {}"}
+    spans = [text.format(f"{found[bound]:,}") for bound, text in words.items() if bound in found]
     return " ".join(["a whole number" if info.annotation is int else "a number", *spans])
 
 
-def _sentence(problem: Any) -> str:
+def limits(metadata: Iterable[Any]) -> dict[str, float]:
+    """Return a field's bounds by name: gt, ge, lt, le, multiple_of."""
+    names = ("gt", "ge", "lt", "le", "multiple_of")
+    return {name: getattr(bound, name) for bound in metadata for name in names if hasattr(bound, name)}
+
+
+def _sentence(problem: Any, kind: type[Config]) -> str:
     where = ".".join(map(str, problem["loc"]))
     if where in ("", "clipper"):
         return problem["msg"].removeprefix("Value error, ").rstrip(".") + "."
     if problem["type"] == "extra_forbidden":
-        return f"{where[:60]} is not a setting; allowed are {', '.join(RunConfig.model_fields)}."
-    return _refusal(where, problem["input"])
+        return f"{where[:60]} is not a setting; allowed are {', '.join(kind.model_fields)}."
+    return _refusal(where, problem["input"], kind)
 
 
-def _refusal(name: str, value: Any) -> str:
-    return f"{name} is {str(value)[:60]!r}; allowed is {allowed(name)}."
+def _refusal(name: str, value: Any, kind: type[Config]) -> str:
+    return f"{name} is {str(value)[:60]!r}; allowed is {allowed(name, kind)}."

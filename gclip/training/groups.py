@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gclip import clipping
 from gclip.clipping import Clipper
-from gclip.training.config import RunConfig
+from gclip.training.config import Config
 
 
 @dataclass
@@ -27,18 +27,23 @@ class Group:
         return {name: tensor[self.lanes] for name, tensor in tensors.items()}
 
 
-def by_family(config: RunConfig) -> str:
+def by_family(config: Config) -> str:
     """Sort key that brings lanes of one family together."""
     return repr(clipping.family(config.clipper))
 
 
-def group_lanes(configs: Sequence[RunConfig], params: dict[str, Tensor]) -> list[Group]:
+def group_lanes(configs: Sequence[Config], params: dict[str, Tensor]) -> list[Group]:
     """Put neighbouring lanes whose rules are of one family into one group."""
-    families = [clipping.family(config.clipper) for config in configs]
-    edges = [i for i in range(1, len(configs)) if families[i] != families[i - 1]]
     groups = []
-    for start, stop in zip([0, *edges], [*edges, len(configs)], strict=True):
-        group = Group(slice(start, stop), clipping.stack([c.clipper for c in configs[start:stop]], torch.float32), None)
+    for lanes in stretches(configs):
+        group = Group(lanes, clipping.stack([c.clipper for c in configs[lanes]], torch.float32), None)
         group.state = group.rule.init(group.part(params))
         groups.append(group)
     return groups
+
+
+def stretches(configs: Sequence[Config]) -> list[slice]:
+    """Return where neighbouring lanes are under rules of one family."""
+    families = [clipping.family(config.clipper) for config in configs]
+    edges = [i for i in range(1, len(configs)) if families[i] != families[i - 1]]
+    return [slice(*ends) for ends in zip([0, *edges], [*edges, len(configs)], strict=True)]

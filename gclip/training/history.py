@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gclip.training import mlp
-from gclip.training.config import RunConfig
+from gclip.training.config import Config
 from gclip.training.measure import BINS
-from gclip.training.problems import make_data
+from gclip.training.tasks import task_of
 
 PER_STEP: tuple[str, ...] = (
     "loss",
@@ -25,9 +24,15 @@ PER_STEP: tuple[str, ...] = (
     "cosine",
     "layer_norm",
 )
-PER_EPOCH: tuple[str, ...] = ("train_loss", "test_loss", "dead_units")
-PER_MARK: tuple[str, ...] = ("mark_step", "histogram")
+PER_EPOCH: tuple[str, ...] = ("train_loss", "test_loss", "dead_units", "sample")
+"""``dead_units`` is the share of hidden units that are of no use: ReLUs that never fire, gates pinned at a limit."""
+
+PER_MARK: tuple[str, ...] = ("mark_step", "histogram", "flow")
 """Marks are the first steps, one by one, and then the last step of every epoch."""
+
+
+ALWAYS = {*PER_STEP, *PER_EPOCH, *PER_MARK} - {"sample", "flow"}
+"""What every run records; the rest is what its task adds."""
 
 FIRST_MARKS = 20
 LEARNED, STUCK = 0.25, 0.9
@@ -60,18 +65,23 @@ class Chunk:
         return {name: array if name == "mark_step" else array[:, lane] for name, array in self.arrays.items()}
 
 
-def series(config: RunConfig) -> dict[str, tuple[int, tuple[int, ...], Any]]:
+def series(config: Config) -> dict[str, tuple[int, tuple[int, ...], Any]]:
     """Return for each array of a history its full length, the shape of one row, and its type."""
-    tensors = len(mlp.shapes(config))
-    marks = len(mark_steps(config))
+    task = task_of(config)
+    tensors, extras, marks = len(task.shapes(config)), task.extras(config), len(mark_steps(config))
     lengths = dict.fromkeys(PER_STEP, config.steps) | dict.fromkeys(PER_EPOCH, config.epochs)
     lengths |= dict.fromkeys(PER_MARK, marks)
-    shape = {"layer_norm": (tensors,), "histogram": (tensors, BINS)}
+    shape: dict[str, tuple[int, ...]] = {"layer_norm": (tensors,), "histogram": (tensors, BINS)}
+    shape |= {name: (width,) for name, width in extras.items()}
     kind = {"clipped": np.bool_, "mark_step": np.int32, "histogram": np.int32}
-    return {name: (n, shape.get(name, ()), kind.get(name, np.float32)) for name, n in lengths.items()}
+    return {
+        name: (n, shape.get(name, ()), kind.get(name, np.float32))
+        for name, n in lengths.items()
+        if name in ALWAYS or name in extras
+    }
 
 
-def mark_steps(config: RunConfig) -> list[int]:
+def mark_steps(config: Config) -> list[int]:
     """Return the steps whose gradient elements are counted in a histogram."""
     ends = range(config.steps_per_epoch - 1, config.steps, config.steps_per_epoch)
     return sorted({*range(min(FIRST_MARKS, config.steps)), *ends})
@@ -83,15 +93,15 @@ class History:
     NaN and Inf are data and stay in it. Arrays hold what has been trained so far.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.events: list[Event] = []
-        self.filled: dict[str, int] = dict.fromkeys((*PER_STEP, *PER_EPOCH, *PER_MARK), 0)
         self._arrays = {name: np.zeros((n, *shape), kind) for name, (n, shape, kind) in series(config).items()}
+        self.filled: dict[str, int] = dict.fromkeys(self._arrays, 0)
 
     def __getattr__(self, name: str) -> np.ndarray:
         if name.startswith("_") or name not in self._arrays:
-            raise AttributeError(f"History has no {name!r}; it has {', '.join((*PER_STEP, *PER_EPOCH, *PER_MARK))}")
+            raise AttributeError(f"History has no {name!r}; it has {', '.join(self._arrays)}")
         return self._arrays[name][: self.filled[name]]
 
     def append(self, arrays: Mapping[str, np.ndarray], events: list[Event]) -> None:
@@ -115,7 +125,7 @@ class History:
     @property
     def tensors(self) -> list[str]:
         """Names of the tensors, in the order of ``layer_norm`` and ``histogram``."""
-        return list(mlp.shapes(self.config))
+        return list(task_of(self.config).shapes(self.config))
 
     @property
     def diverged_at(self) -> int | None:
@@ -135,8 +145,8 @@ class History:
 
     @property
     def baseline(self) -> tuple[float, float]:
-        """Train and test loss of always predicting the training mean."""
-        return make_data(self.config).baseline(self.config.loss)
+        """Train and test loss of the best constant answer."""
+        return task_of(self.config).baseline(self.config)
 
     @property
     def verdict(self) -> str:
@@ -147,7 +157,7 @@ class History:
             return "still learning"
         if not np.isfinite(self.test_loss[-1]):
             return "diverged"
-        ratio = max(self.train_loss[-1] / self.baseline[0], self.test_loss[-1] / self.baseline[1])
+        ratio = self.test_loss[-1] / self.baseline[1]
         if not ratio > LEARNED:
             return "learned"
         return "stuck" if ratio >= STUCK and self.done else "still learning"
@@ -169,7 +179,7 @@ class History:
         return picture
 
     @classmethod
-    def restore(cls, config: RunConfig, arrays: Mapping[str, np.ndarray], events: list[Event]) -> History:
+    def restore(cls, config: Config, arrays: Mapping[str, np.ndarray], events: list[Event]) -> History:
         """Return a history of these arrays and events, as one that was read from a store.
 
         Raises:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gclip.training import mlp
-from gclip.training.batches import Batches
-from gclip.training.config import RunConfig
+from gclip.training.config import Config
 from gclip.training.groups import by_family, group_lanes
 from gclip.training.history import Chunk, History
 from gclip.training.layout import Layout
-from gclip.training.losses import LOSSES
 from gclip.training.optimizers import OPTIMIZERS, Optimizer
 from gclip.training.tape import Tape
+from gclip.training.tasks import Task, task_of
 
 
-def train(configs: Sequence[RunConfig]) -> Iterator[Chunk]:
+def train(configs: Sequence[Config]) -> Iterator[Chunk]:
     """Train ``configs`` and yield chunks of what was measured; a plain generator: no thread, no I/O.
 
     Runs that may share a stacked batch are trained together; where they may not, the batches take turns.
@@ -37,7 +36,7 @@ def train(configs: Sequence[RunConfig]) -> Iterator[Chunk]:
                 yield chunk
 
 
-def run(configs: Sequence[RunConfig]) -> list[History]:
+def run(configs: Sequence[Config]) -> list[History]:
     """Train ``configs`` in this process on one torch thread and return their histories, in the same order."""
     histories = [History(config) for config in configs]
     with one_thread():
@@ -60,47 +59,43 @@ def one_thread() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def train_stack(configs: Sequence[RunConfig], runs: Sequence[int]) -> Iterator[Chunk]:
+def train_stack(configs: Sequence[Config], runs: Sequence[int]) -> Iterator[Chunk]:
     """Train ``configs[i] for i in runs`` as lanes of one stacked batch, and yield its chunks."""
     runs = sorted(runs, key=lambda i: by_family(configs[i]))
     lanes = [configs[i] for i in runs]
-    layout = Layout(mlp.shapes(lanes[0]), len(lanes))
-    params = stack_params(lanes)
-    tape = Tape(lanes, group_lanes(lanes, params), layout)
+    kind = task_of(lanes[0])
+    task, layout, params = kind(lanes), Layout(kind.shapes(lanes[0]), len(lanes)), stack_params(lanes)
+    tape = Tape(lanes, group_lanes(lanes, params), layout, task)
     for name, view in tape.slots[0].params.items():
         view.copy_(params[name])
     optimizer = OPTIMIZERS[lanes[0].optimizer](
         layout.spread(torch.tensor([config.learning_rate for config in lanes], dtype=torch.float64)),
         layout.spread(torch.tensor([config.momentum for config in lanes])),
     )
-    batches = Batches(lanes)
     k = 0
-    for _ in range(lanes[0].epochs):
-        for x, y in batches.epoch():
-            step(tape, k, optimizer, x, y)
-            k += 1
-            if k == tape.length:
-                yield tape.read(k, runs, batches)
-                k = 0
+    for batch in task.batches():
+        step(tape, k, optimizer, task, batch)
+        k += 1
+        if k == tape.length:
+            yield tape.read(k, runs)
+            k = 0
     if k:
-        yield tape.read(k, runs, batches)
+        yield tape.read(k, runs)
 
 
-def stack_params(lanes: Sequence[RunConfig]) -> dict[str, Tensor]:
+def stack_params(lanes: Sequence[Config]) -> dict[str, Tensor]:
     """Return every lane's fresh parameters, stacked ``[lanes, *shape]``."""
-    fresh = [mlp.initialise(config) for config in lanes]
+    fresh = [task_of(config).initialise(config) for config in lanes]
     return {name: torch.stack([params[name] for params in fresh]) for name in fresh[0]}
 
 
-def step(tape: Tape, k: int, optimizer: Optimizer, x: Tensor, y: Tensor) -> None:
-    """One step of every lane: predict, compare, find the gradient, clip it, move the weights."""
-    now, loss = tape.slots[k], LOSSES[tape.configs[0].loss]
-    prediction, inputs = mlp.forward(now.params, x)
-    error = prediction - y
-    tape.loss[k] = loss.value(error)
-    mlp.backward(now.params, inputs, loss.slope(error) * (1 / y.shape[1]), now.raw)
+def step(tape: Tape, k: int, optimizer: Optimizer, task: Task, batch: Any) -> None:
+    """One step of every lane: find the gradient, clip it, move the weights."""
+    now = tape.slots[k]
+    tape.loss[k] = task.gradients(now.params, batch, now.raw)
+    tape.batches[k] = batch
     for group, raw, params, clipped, threshold in now.groups:
-        grads, group.state, bound = group.rule.clip(raw, group.state, params)
+        grads, group.state, bound = group.rule.clip(task.inside(group.lanes) or raw, group.state, params)
         for name, grad in grads.items():
             clipped[name].copy_(grad)
         threshold.copy_(bound)

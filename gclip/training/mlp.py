@@ -7,6 +7,7 @@ holds it against autograd.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,11 @@ from gclip.training.config import RunConfig
 
 def shapes(config: RunConfig) -> dict[str, tuple[int, ...]]:
     """Return the parameters' names and shapes, in the order of the forward pass."""
-    sizes = [config.n_features, *[config.hidden_units] * config.hidden_layers]
-    layers: dict[str, tuple[int, ...]] = {}
-    for i in range(config.hidden_layers):
-        name = "hidden" if config.hidden_layers == 1 else f"hidden{i + 1}"
-        layers |= {f"{name}.weight": (sizes[i + 1], sizes[i]), f"{name}.bias": (sizes[i + 1],)}
-    return layers | {"output.weight": (1, sizes[-1]), "output.bias": (1,)}
+    sizes = [config.n_features, *[config.hidden_units] * config.hidden_layers, 1]
+    found: dict[str, tuple[int, ...]] = {}
+    for name, (inputs, outputs) in zip(config.layers, pairwise(sizes), strict=True):
+        found |= {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+    return found
 
 
 def initialise(config: RunConfig) -> dict[str, Tensor]:

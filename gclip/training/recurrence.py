@@ -1,0 +1,138 @@
+"""The recurrent network as a task: fresh sequences at every step, lane by lane on torch's fused kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from gclip.clipping import ClipDerivative, derivative_clip, stack
+from gclip.training import recurrent, sampling, sequences, unrolled
+from gclip.training.batches import distinct
+from gclip.training.groups import stretches
+from gclip.training.recurrent_config import RecurrentConfig
+
+SHOWN = {"sine": None, "characters": 60, "sum": 40}
+"""How much of what the network answers is kept at each evaluation: time steps, characters, test rows; None is all."""
+
+PROBED = 8
+"""Test rows on which saturated gates are counted."""
+
+
+class Batch(NamedTuple):
+    """One step's inputs, one tensor for each batch seed, and targets, one for each lane."""
+
+    x: list[Tensor]
+    y: list[Tensor]
+
+
+class Recurrence:
+    """Recurrent networks beside one another; see `gclip.training.tasks.Task`."""
+
+    STRETCH: ClassVar[int] = 20
+    shapes = staticmethod(recurrent.shapes)
+    initialise = staticmethod(recurrent.initialise)
+
+    def __init__(self, configs: Sequence[RecurrentConfig]) -> None:
+        self.configs, first = configs, configs[0]
+        self.cell, self.problem, self.length = first.cell, sequences.PROBLEMS[first.problem], first.sequence_length
+        seeds, places = distinct(configs, lambda config: config.batch_seed)
+        self.generators = [torch.Generator().manual_seed(config.batch_seed) for config in seeds]
+        self.stream = places.tolist()
+        self.fused, self.unrolled = by_derivative_clip(configs)
+        self.bounded: dict[int, dict[str, Tensor]] = {}
+
+    @staticmethod
+    def baseline(config: RecurrentConfig) -> tuple[float, float]:
+        """Return the loss of the best constant answer, twice: what trains and what tests is drawn alike."""
+        loss = sequences.baseline(config.problem, config.sequence_length)
+        return loss, loss
+
+    @staticmethod
+    def extras(config: RecurrentConfig) -> dict[str, int]:
+        """Return the widths of the gradient flow, h_0 to h_T, and of the sample of answers."""
+        return {"flow": config.sequence_length + 1, "sample": SHOWN[config.problem] or config.sequence_length}
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield fresh sequences for every step; a lane's bad step has its targets scaled."""
+        rows = self.configs[0].batch_size
+        for step in range(self.configs[0].steps):
+            drawn = [self.problem.draw(rows, self.length, generator) for generator in self.generators]
+            lanes = zip(self.configs, self.stream, strict=True)
+            yield Batch([x for x, _ in drawn], [spoilt(drawn[i][1], config, step) for config, i in lanes])
+
+    def gradients(self, params: Mapping[str, Tensor], batch: Batch, raw: Mapping[str, Tensor]) -> Tensor:
+        """Write the gradients into ``raw`` and return the losses ``[lanes]``."""
+        losses = torch.empty(len(self.configs))
+        for lane in self.fused:
+            x, score, every = batch.x[self.stream[lane]], self.problem.score, self.problem.every_step
+            losses[lane], grads = recurrent.gradients(self.cell, x, batch.y[lane], of_lane(params, lane), score, every)
+            for into, grad in zip(raw.values(), grads, strict=True):
+                into[lane] = grad
+        for lanes, clip in self.unrolled:
+            part = {name: p[lanes] for name, p in params.items()}
+            x = torch.stack([batch.x[i] for i in self.stream[lanes]])
+            losses[lanes], grads, self.bounded[lanes.start] = unrolled.gradients(
+                self.cell, x, torch.stack(batch.y[lanes]), part, self.problem, clip
+            )
+            for name, grad in grads.items():
+                raw[name][lanes] = grad
+        return losses
+
+    def inside(self, lanes: slice) -> dict[str, Tensor] | None:
+        """Return the gradients that come of the clamped derivatives, or None for lanes whose rule clamps none."""
+        return self.bounded.get(lanes.start)
+
+    def evaluate(self, params: Mapping[str, Tensor], losses: Tensor) -> dict[str, Tensor]:
+        """Return the mean of the latest batches' losses, the test loss, the share of saturated gates, and a sample."""
+        x, y = sequences.test_set(self.configs[0].problem, self.length)
+        rows = [self._test(of_lane(params, lane), x, y) for lane in range(len(self.configs))]
+        test_loss, saturated, sample = (torch.stack(column) for column in zip(*rows, strict=True))
+        if self.configs[0].problem == "characters":
+            sample = sampling.write(self.cell, params, SHOWN["characters"] or 0)
+        return {"train_loss": losses.mean(0), "test_loss": test_loss, "dead_units": saturated, "sample": sample}
+
+    def _test(self, params: list[Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        *layer, weight, bias = params
+        hidden = recurrent.fused(self.cell, x, layer)
+        answer = recurrent.answers(hidden, weight, bias, self.problem.every_step)[1]
+        saturated = recurrent.saturation(self.cell, x[:PROBED], hidden[:PROBED], layer)
+        shown = answer[0, :, 0] if self.problem.every_step else answer[: SHOWN["sum"], 0, 0]
+        return self.problem.score(answer, y)[0], saturated, shown
+
+    def mark(self, params: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return the norm of the raw gradient by the state at every time step."""
+        flows = [
+            recurrent.gradient_flow(
+                self.cell, batch.x[self.stream[lane]], batch.y[lane], of_lane(params, lane),
+                self.problem.score, self.problem.every_step,
+            )
+            for lane in range(len(self.configs))
+        ]  # fmt: skip
+        return {"flow": torch.stack(flows)}
+
+
+def spoilt(target: Tensor, config: RecurrentConfig, step: int) -> Tensor:
+    """Return the step's targets, scaled if this is the bad one."""
+    return target * config.bad_scale if config.bad_scale != 1 and step == config.bad_step else target
+
+
+def of_lane(params: Mapping[str, Tensor], lane: int) -> list[Tensor]:
+    """Return one lane's parameters, in torch's order."""
+    return [p[lane] for p in params.values()]
+
+
+def by_derivative_clip(
+    configs: Sequence[RecurrentConfig],
+) -> tuple[list[int], list[tuple[slice, ClipDerivative]]]:
+    """Return the lanes for the fused layer, and the groups of lanes whose rule clamps inside, with their bounds."""
+    lanes, inside = [], []
+    for part in stretches(configs):
+        clip = derivative_clip(stack([config.clipper for config in configs[part]], torch.float32))
+        if clip is None:
+            lanes += range(part.start, part.stop)
+        else:
+            inside.append((part, clip))
+    return lanes, inside

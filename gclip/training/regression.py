@@ -1,0 +1,68 @@
+"""The regression MLP as a task: the tutorial's data, many lanes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gclip.training import mlp
+from gclip.training.batches import Batches
+from gclip.training.config import RunConfig
+from gclip.training.losses import LOSSES
+from gclip.training.problems import make_data
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Regression:
+    """Stacked regression MLPs; see `gclip.training.tasks.Task`."""
+
+    STRETCH: ClassVar[int] = 64
+    shapes = staticmethod(mlp.shapes)
+    initialise = staticmethod(mlp.initialise)
+
+    def __init__(self, configs: Sequence[RunConfig]) -> None:
+        self.data, self.loss, self.epochs = Batches(configs), LOSSES[configs[0].loss], configs[0].epochs
+
+    @staticmethod
+    def baseline(config: RunConfig) -> tuple[float, float]:
+        """Return the train and test loss of always predicting the training mean."""
+        return make_data(config).baseline(config.loss)
+
+    @staticmethod
+    def extras(config: RunConfig) -> dict[str, int]:
+        """Return nothing: all that is recorded is common to all tasks."""
+        return {}
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield inputs ``[lanes, rows, features]`` and targets ``[lanes, rows]``, reshuffled each epoch."""
+        for _ in range(self.epochs):
+            yield from self.data.epoch()
+
+    def gradients(self, params: Mapping[str, Tensor], batch: Batch, raw: Mapping[str, Tensor]) -> Tensor:
+        """Write the gradients into ``raw`` and return the losses ``[lanes]``."""
+        x, y = batch
+        prediction, inputs = mlp.forward(params, x)
+        error = prediction - y
+        mlp.backward(params, inputs, self.loss.slope(error) * (1 / y.shape[1]), raw)
+        return self.loss.value(error)
+
+    def inside(self, lanes: slice) -> None:
+        """Return nothing: no rule clips inside this network's backward pass."""
+
+    def evaluate(self, params: Mapping[str, Tensor], losses: Tensor) -> dict[str, Tensor]:
+        """Return the loss on both halves of the data, and the share of hidden units that fire for no row."""
+        (x, y), (x_test, y_test) = self.data.halves()
+        prediction, (_, *hidden) = mlp.forward(params, x)
+        return {
+            "train_loss": self.loss.value(prediction - y),
+            "test_loss": self.loss.value(mlp.forward(params, x_test)[0] - y_test),
+            "dead_units": torch.cat([layer.amax(1) <= 0 for layer in hidden], dim=1).float().mean(1),
+        }
+
+    def mark(self, params: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Return nothing."""
+        return {}

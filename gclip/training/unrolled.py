@@ -1,0 +1,146 @@
+"""The recurrent layer written out step by step, so that the derivative inside it can be clipped (Graves 2013).
+
+torch's fused layer hands out no derivative between two time steps. Here the derivative of the loss with respect to
+the gate pre-activations, before sigmoid and tanh, is clamped at every step while it flows back. All lanes at once;
+only the rule that needs it pays for it. Tensors are ``[time, lanes, rows, ...]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gclip.clipping import ClipDerivative
+from gclip.training.sequences import SequenceProblem
+
+
+def bounded(derivative: Tensor, bound: Tensor | None) -> Tensor:
+    """Return the derivative, every element in ``[-bound, bound]``."""
+    return derivative if bound is None else torch.clamp(derivative, -bound, bound)
+
+
+@dataclass
+class LSTM:
+    """``c_t = f c_(t-1) + i g; h_t = o tanh(c_t)``: i, f, o sigmoids and g a tanh of ``W x_t + U h_(t-1) + b``."""
+
+    recurrent: Tensor
+    gates: Tensor
+    memory: Tensor
+    outputs: Tensor
+
+    @classmethod
+    def forward(cls, driven: Tensor, recurrent: Tensor) -> LSTM:
+        """Run over ``driven`` = ``W x_t + b`` ``[time, lanes, rows, 4 units]`` with recurrent weights ``U``."""
+        time, lanes, rows, width = driven.shape
+        units, gates, across = width // 4, driven.clone(), recurrent.transpose(1, 2)
+        memory, outputs = driven.new_zeros(2, time + 1, lanes, rows, units)
+        for t in range(time):
+            now = gates[t].baddbmm_(outputs[t], across)
+            i, f, g, o = now.split(units, dim=-1)
+            now[..., : 2 * units].sigmoid_()
+            g.tanh_()
+            o.sigmoid_()
+            torch.addcmul(f * memory[t], i, g, out=memory[t + 1])
+            torch.mul(o, memory[t + 1].tanh(), out=outputs[t + 1])
+        return cls(recurrent, gates, memory, outputs)
+
+    def backward(self, into_outputs: Tensor, bound: Tensor | None) -> Tensor:
+        i, f, g, o = self.gates.chunk(4, dim=-1)
+        squashed = self.memory[1:].tanh()
+        by_memory = torch.cat([g * i * (1 - i), self.memory[:-1] * f * (1 - f), i * (1 - g * g)], dim=-1)
+        by_output, leak = squashed * o * (1 - o), o * (1 - squashed * squashed)
+        before = torch.empty_like(self.gates)
+        through = into_outputs.new_zeros(into_outputs.shape[1:])
+        held = torch.zeros_like(through)
+        for t in reversed(range(len(self.gates))):
+            output = into_outputs[t] + through
+            held = torch.addcmul(held, output, leak[t])
+            whole = torch.cat([by_memory[t] * held.repeat(1, 1, 3), by_output[t] * output], dim=-1)
+            before[t] = bounded(whole, bound)
+            held, through = held * f[t], torch.bmm(before[t], self.recurrent)
+        return before
+
+
+@dataclass
+class RNN:
+    """``h_t = tanh(W x_t + U h_(t-1) + b)``."""
+
+    recurrent: Tensor
+    outputs: Tensor
+
+    @classmethod
+    def forward(cls, driven: Tensor, recurrent: Tensor) -> RNN:
+        """Run over ``driven`` = ``W x_t + b`` ``[time, lanes, rows, units]`` with recurrent weights ``U``."""
+        outputs = torch.cat([torch.zeros_like(driven[:1]), driven])
+        for t in range(len(driven)):
+            outputs[t + 1].baddbmm_(outputs[t], recurrent.transpose(1, 2)).tanh_()
+        return cls(recurrent, outputs)
+
+    def backward(self, into_outputs: Tensor, bound: Tensor | None) -> Tensor:
+        leak = 1 - self.outputs[1:].square()
+        before = torch.empty_like(leak)
+        through = torch.zeros_like(before[0])
+        for t in reversed(range(len(leak))):
+            before[t] = bounded((into_outputs[t] + through) * leak[t], bound)
+            through = torch.bmm(before[t], self.recurrent)
+        return before
+
+
+CELLS: dict[str, type[LSTM] | type[RNN]] = {"LSTM": LSTM, "RNN": RNN}
+
+
+def run(cell: str, x: Tensor, weights: list[Tensor]) -> LSTM | RNN:
+    """Run the layer over ``x`` ``[time, lanes, rows, inputs]`` with torch's four weights, each ``[lanes, ...]``."""
+    w_ih, w_hh, b_ih, b_hh = weights
+    driven = torch.matmul(x, w_ih.transpose(1, 2)) + (b_ih + b_hh).unsqueeze(1)
+    return CELLS[cell].forward(driven, w_hh)
+
+
+def into_weights(layer: LSTM | RNN, x: Tensor, before: Tensor) -> list[Tensor]:
+    """Return d loss / d weight, in torch's order, from d loss / d pre-activation ``[time, lanes, rows, ...]``."""
+    flat, inputs, outputs = (t.movedim(0, 1).flatten(1, 2) for t in (before, x, layer.outputs[:-1]))
+    bias = flat.sum(1)
+    return [flat.transpose(1, 2) @ inputs, flat.transpose(1, 2) @ outputs, bias, bias]
+
+
+def gradients(
+    cell: str, x: Tensor, y: Tensor, params: Mapping[str, Tensor], problem: SequenceProblem, clip: ClipDerivative
+) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Return the lanes' losses, their gradients, and their gradients with the derivatives clamped on the way.
+
+    Args:
+        x: inputs ``[lanes, rows, time, inputs]``.
+        y: targets ``[lanes, rows, answers]``.
+        clip: its bounds are tensors ``[lanes]``.
+    """
+    *weights, weight, bias = params.values()
+    steps = x.movedim(2, 0)
+    layer = run(cell, steps, weights)
+    outputs = layer.outputs[1:].permute(1, 2, 0, 3)
+    scored = outputs if problem.every_step else outputs[:, :, -1:]
+    loss, slope = zip(*[_score(*lane, problem) for lane in zip(scored, y, weight, bias, strict=True)], strict=True)
+    results = []
+    for output_clip, gate_clip in ((None, None), (clip.output_clip, clip.gate_clip)):
+        into_answers = bounded(torch.stack(slope), _per_lane(output_clip, 3))
+        into_outputs = torch.zeros_like(outputs)
+        into_outputs[:, :, -scored.shape[2] :] = torch.matmul(into_answers, weight.unsqueeze(1))
+        before = layer.backward(into_outputs.permute(2, 0, 1, 3), _per_lane(gate_clip, 2))
+        flat = into_answers.flatten(1, 2)
+        head = [flat.transpose(1, 2) @ scored.flatten(1, 2), flat.sum(1)]
+        results.append(dict(zip(params, [*into_weights(layer, steps, before), *head], strict=True)))
+    return torch.stack(loss), *results
+
+
+def _score(
+    scored: Tensor, target: Tensor, weight: Tensor, bias: Tensor, problem: SequenceProblem
+) -> tuple[Tensor, Tensor]:
+    return problem.score(functional.linear(scored, weight, bias), target)
+
+
+def _per_lane(bound: Any, dims: int) -> Tensor | None:
+    return None if bound is None else bound.view(-1, *[1] * dims)
