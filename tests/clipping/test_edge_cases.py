@@ -8,18 +8,26 @@ from typing import Any
 
 import pytest
 import torch
-from clipping_examples import Grads, assert_same, clip, flat, grads_of
+from clipping_examples import EXAMPLES, Grads, assert_same, clip, flat, grads_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip.clipping import (
     CLIPPERS,
+    AdaGC,
+    AdaptiveGradientClip,
+    AutoClip,
     Chain,
+    ClipByBlockRMS,
     ClipByNorm,
     ClipByTensorNorm,
     ClipByValue,
     Clipper,
     NoClip,
+    NormalizeGradient,
+    PerLayer,
+    ZClip,
+    layers,
     parse,
     tensor_norms,
     total_norm,
@@ -31,12 +39,28 @@ C = 5.0
 AT = C / (C + 1e-6)  # torch does not compare: at the threshold it still multiplies by 0.9999998
 NORM1, NORM2, NORM3, NORM_INF = (ClipByNorm(C, p) for p in (1.0, 2.0, 3.0, inf))
 TENSOR, VALUE = ClipByTensorNorm(C), ClipByValue(C)
+RMS, UNIT, SAME_LENGTH = ClipByBlockRMS(C), AdaptiveGradientClip(C / 2**0.5), NormalizeGradient(C)  # the weights are 1
 
 # what happens, the rule, gradients of two tensors, and what they become
 TABLE: list[tuple[str, Clipper, list[list[float]], list[list[float]]]] = [
     *[("a NaN spreads to every tensor", r, [[nan, 3], [4]], [[nan, nan], [nan]]) for r in (NORM1, NORM2, NORM3)],
     ("a NaN spreads to every tensor", NORM_INF, [[nan, 3], [4]], [[nan, nan], [nan]]),
     ("a NaN spreads over its own tensor", TENSOR, [[nan, 3], [4]], [[nan, nan], [4]]),
+    ("a NaN spreads to every tensor", SAME_LENGTH, [[nan, 3], [4]], [[nan, nan], [nan]]),
+    ("a NaN spreads over its own tensor", RMS, [[nan, 3], [4]], [[nan, nan], [4]]),
+    ("a NaN spreads over its own unit", UNIT, [[nan, 3], [2]], [[nan, nan], [2]]),
+    ("Inf becomes NaN, all others 0", SAME_LENGTH, [[inf, -3], [4]], [[nan, -0.0], [0]]),
+    ("Inf becomes NaN in its own tensor", RMS, [[inf, -3], [4]], [[nan, -0.0], [4]]),
+    ("Inf becomes NaN in its own unit", UNIT, [[inf, -3], [2]], [[nan, -0.0], [2]]),
+    ("an overflowing norm leaves 0", SAME_LENGTH, [[3e20, 4e20], [1]], [[0, 0], [0]]),
+    ("an overflowing norm leaves 0 of its tensor", RMS, [[3e20, 4e20], [1]], [[0, 0], [1]]),
+    ("an overflowing norm leaves 0 of its unit", UNIT, [[3e20, 4e20], [1]], [[0, 0], [1]]),
+    *[("zero stays", r, [[0, -0.0], [0]], [[0, -0.0], [0]]) for r in (RMS, UNIT, SAME_LENGTH)],
+    ("at the threshold: unchanged", RMS, [[5, -5], [5]], [[5, -5], [5]]),
+    ("at the threshold: unchanged", UNIT, [[3, 4], [3.5]], [[3, 4], [3.5]]),
+    ("at the threshold: unchanged", SAME_LENGTH, [[3, 4], [0]], [[3, 4], [0]]),
+    ("above the threshold", RMS, [[6, 8], [1]], [[6 * C / 50**0.5, 8 * C / 50**0.5], [1]]),
+    ("above the threshold", UNIT, [[6, 8], [7]], [[3, 4], [C / 2**0.5]]),
     ("a NaN stays where it was", VALUE, [[nan, 3], [40]], [[nan, 3], [5]]),
     *[("Inf becomes NaN, all others 0", r, [[inf, -3], [4]], [[nan, -0.0], [0]]) for r in (NORM1, NORM2, NORM3)],
     ("Inf becomes NaN, all others 0", NORM_INF, [[-inf, -3], [4]], [[nan, -0.0], [0]]),
@@ -61,11 +85,13 @@ TABLE: list[tuple[str, Clipper, list[list[float]], list[list[float]]]] = [
 @pytest.mark.parametrize(("what", "rule", "before", "after"), TABLE, ids=[f"{what}-{r!r}" for what, r, *_ in TABLE])
 def test_the_table(what: str, rule: Clipper, before: list[list[float]], after: list[list[float]], sick: int):
     healthy = [[1.0, -2.0], [1.5]]  # below every threshold of the table
+    left = flat(clip(rule, grads_of(*[[t] for t in healthy])).grads)[0].tolist()
+    assert left == [1.0, -2.0, 1.5] or rule is SAME_LENGTH
     lanes = [[t, h] if sick == 0 else [h, t] for t, h in zip(before, healthy, strict=True)]
     clipped = clip(rule, grads_of(*lanes)).grads
     for i, expected in enumerate(after):
         assert clipped[f"p{i}"][sick].tolist() == pytest.approx(expected, rel=2e-7, abs=0, nan_ok=True), what
-        assert clipped[f"p{i}"][1 - sick].tolist() == healthy[i]
+        assert clipped[f"p{i}"][1 - sick].tolist() == [left[:2], left[2:]][i]
 
 
 def test_at_the_threshold_the_norm_clip_really_shortens():
@@ -114,10 +140,22 @@ def test_total_norm(norm_type: float, expected: float):
 
 
 @pytest.mark.parametrize(
-    ("rule", "expected"), [(NoClip(), 13.0), (ClipByTensorNorm(), 12.0), (ClipByValue(), 12.0)], ids=repr
+    ("rule", "expected"),
+    [
+        (NoClip(), 13.0),
+        (ClipByTensorNorm(), 12.0),
+        (ClipByValue(), 12.0),
+        (ClipByBlockRMS(), 72**0.5),
+        (AdaptiveGradientClip(), 1.0),
+        (AutoClip(), 13.0),
+        (ZClip(), 13.0),
+        (AdaGC(), 13.0),
+        (NormalizeGradient(), 13.0),
+    ],
+    ids=repr,
 )
 def test_what_other_rules_measure(rule: Clipper, expected: float):
-    assert rule.measure(TWO_TENSORS, TWO_TENSORS).tolist() == [expected]
+    assert rule.measure(TWO_TENSORS, TWO_TENSORS).tolist() == pytest.approx([expected], rel=1e-6)
 
 
 @pytest.mark.parametrize(("norm_type", "expected"), [(1.0, [7.0, 12.0]), (2.0, [5.0, 12.0]), (inf, [4.0, 12.0])])
@@ -143,6 +181,8 @@ def test_how_far_a_rule_turns_the_gradient(rule: Clipper, expected: float):
 # ---- refused hyperparameters
 
 THRESHOLDS = [(rule, spec.name) for rule in CLIPPERS.values() for spec in fields(rule) if spec.metadata.get("lanewise")]
+SETTINGS = [(rule, spec) for rule in CLIPPERS.values() for spec in fields(rule) if "whole" in spec.metadata]
+NOT_A_SHARE: list[tuple[type, str]] = [(ZClip, "alpha"), (AdaGC, "beta")]
 NOT_ABOVE_ZERO: list[Any] = [0, 0.0, -0.0, -1, -1e-9, -inf, nan, True, False, "1.0", "", None, 1j, [1.0], 10**400]
 NOT_A_NORM: list[Any] = [0, 0.5, 0.999, -1, -inf, nan, True, "2", "inf", None, [2.0], 10**400]
 
@@ -161,6 +201,34 @@ def short(value: Any) -> str:
 @pytest.mark.parametrize(("rule", "field"), THRESHOLDS)
 def test_a_threshold_that_is_not_above_zero_is_refused(rule: type, field: str, value: Any):
     assert_refused(rule, field, value)
+
+
+@pytest.mark.parametrize("value", NOT_ABOVE_ZERO, ids=short)
+@pytest.mark.parametrize(("rule", "field"), [(rule, spec.name) for rule, spec in SETTINGS])
+def test_a_setting_that_is_not_above_zero_is_refused(rule: type, field: str, value: Any):
+    assert_refused(rule, field, value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "value"),
+    [
+        *[(rule, spec.name, value) for rule, spec in SETTINGS if spec.metadata["whole"] for value in (0.5, 2.5, 10**7)],
+        *[(rule, field, value) for rule, field in NOT_A_SHARE for value in (1, 1.0, 1.5, inf)],
+        *[(AutoClip, "clip_percentile", value) for value in (100.001, 101, inf)],
+        *[(ZClip, field, value) for field, value in [("warmup_steps", inf), ("clip_factor", 1.01), ("eps", inf)]],
+        *[(AdaGC, field, inf) for field in ("warmup_steps", "relative_threshold")],
+        (AdaptiveGradientClip, "eps", inf),
+        (NormalizeGradient, "scale", inf),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused(rule: type, field: str, value: Any):
+    assert_refused(rule, field, value)
+
+
+def test_what_counts_something_becomes_whole():
+    assert repr(AutoClip(10, 25.0)) == "AutoClip(clip_percentile=10.0, window=25)"
+    assert repr(AutoClip()) == "AutoClip(clip_percentile=10.0, window=inf)"
+    assert AdaGC(warmup_steps=7) == parse("AdaGC(warmup_steps=7.0)")
 
 
 @pytest.mark.parametrize("value", NOT_A_NORM, ids=short)
@@ -195,6 +263,10 @@ def test_whole_numbers_become_floats():
         ("ClipByValue()", ClipByValue()),
         ("Chain(NoClip(), ClipByValue(clip_value=1e-3))", Chain(NoClip(), ClipByValue(0.001))),
         ("Chain(NoClip(), NoClip(), ClipByValue(2))", Chain(NoClip(), NoClip(), ClipByValue(2.0))),
+        ("ZClip(max_grad_norm=1)", ZClip(max_grad_norm=1.0)),
+        ("AutoClip(window=inf)", AutoClip()),
+        ("PerLayer(NoClip(), b=ClipByValue(2), a=NoClip())", PerLayer(NoClip(), a=NoClip(), b=ClipByValue(2.0))),
+        ("Chain(PerLayer(Chain(NoClip()), a=NoClip()))", Chain(PerLayer(Chain(NoClip()), a=NoClip()))),
     ],
 )
 def test_what_people_type_is_read(text: str, rule: Clipper):
@@ -250,6 +322,26 @@ HOSTILE = {
     "too large a number": "ClipByNorm(1" + "0" * 400 + ")",
     "far too large a number": "ClipByNorm(0x" + "f" * 20_000 + ")",
     "too many digits": "ClipByNorm(1" + "0" * 5000 + ")",
+    "no rule for the rest": "PerLayer(output=NoClip())",
+    "no rule at all": "PerLayer()",
+    "no layer": "PerLayer(NoClip())",
+    "two rules for the rest": "PerLayer(NoClip(), NoClip(), output=NoClip())",
+    "one layer twice": "PerLayer(NoClip(), output=NoClip(), output=ClipByNorm(1.0))",
+    "number for a layer": "PerLayer(NoClip(), output=1.0)",
+    "number for the rest": "PerLayer(1.0, output=NoClip())",
+    "refused value in a layer": "PerLayer(NoClip(), output=ClipByNorm(0))",
+    "starred layers": "PerLayer(NoClip(), **{'output': NoClip()})",
+    "starred rule": "PerLayer(NoClip(), **NoClip())",
+    "starred rest": "PerLayer(*[NoClip()], output=NoClip())",
+    "layers by their own name": "PerLayer(rest=NoClip(), output=NoClip())",
+    "layer with a dot": "PerLayer(NoClip(), output.weight=NoClip())",
+    "layers within layers": "PerLayer(NoClip(), output=PerLayer(NoClip(), output=NoClip()))",
+    "layers within a chain within layers": "PerLayer(NoClip(), a=Chain(PerLayer(NoClip(), b=NoClip())))",
+    "derivative for a layer": "PerLayer(NoClip(), output=ClipDerivative())",
+    "derivative after another": "Chain(NoClip(), ClipDerivative())",
+    "half a step": "AutoClip(window=2.5)",
+    "layers too deep": "PerLayer(NoClip(), a=" * 10 + "NoClip()" + ")" * 10,
+    "layers far too deep": "PerLayer(NoClip(), a=" * 90 + "NoClip()" + ")" * 90,
     "null byte": "ClipByNorm(1\0)",
     "surrogate": "NoClip(\ud800)",
     "chains too deep": "Chain(" * 10 + "NoClip()" + ")" * 10,
@@ -265,6 +357,8 @@ HOSTILE = {
     "many lambdas": "lambda:" * 900 + "1",
     "many nots": "not " * 900 + "1",
     "many conditions": "1 if 1 else " * 900 + "1",
+    "1900 minus signs": "NoClip(" + "-" * 1900 + "1)",
+    "1000 nots": "PerLayer(NoClip(), a=" + "not " * 400 + "1)",
     "very long": "Chain(" + "NoClip(), " * 20_000 + ")",
     "very long and unclosed": "ClipByNorm(" * 100_000,
     "very long and blank": "ClipByNorm(" + " " * 1_000_000 + "1)",
@@ -300,6 +394,7 @@ PIECES = [
     *CLIPPERS,
     *"()[]{},=.-+*'\"\\\0\n_#:é ",
     *("max_norm=", "norm_type=", "inf", "nan", "1", "0.5", "1e999", "**", "*", "lambda:", "__class__", "if "),
+    *("NoClip()", "output=", "window=", "PerLayer(NoClip(), output="),
 ]
 
 
@@ -332,5 +427,6 @@ def test_nothing_is_evaluated(tmp_path: Any):
 def test_no_lanes_at_all():
     # A batch from which every run has left.
     empty: Grads = {"weight": torch.zeros(0, 2, 3), "scale": torch.zeros(0)}
-    for rule in (NORM1, NORM2, NORM3, TENSOR, VALUE, Chain(NORM2, VALUE)):
-        assert_same(clip(rule, empty).grads, empty)
+    for example in EXAMPLES:
+        if not layers(example.rule):
+            assert_same(example.clip(empty).grads, empty)
