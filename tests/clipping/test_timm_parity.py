@@ -22,6 +22,7 @@ EDGES = {
     "an Inf": grads_of([[[1.0, 3.0], [-inf, 2.0]]], [[4.0, inf]]),
     "overflowing norm": grads_of([[[3e20, 4e20], [1.0, 2.0]]], [[3e20, 4e20]]),
     "underflowing norm": grads_of([[[3e-30, 4e-30], [1e-4, 0.0]]], [[1e-40, 0.0]]),
+    "norm between the bound and 1e-6": grads_of([[[4.8e-7, 6.4e-7], [6e-7, 0.0]]], [[4e-7, 0.0]]),
     "zero": grads_of([[[0.0, -0.0], [1.0, 2.0]]], [[0.0, 0.0]]),
     "at the threshold": grads_of([[[3.0, 4.0], [0.6, 0.8]]], [[3.0, 4.0]]),
 }
@@ -60,6 +61,12 @@ def test_edge_cases(grads: Grads):
     weights = grads_of([[[3.0, 4.0], [0.0, 0.0]]], [[0.3, 0.4]])
     for clip_factor in (1e-7, 0.1, 1.0, 10.0):
         assert_parity(AdaptiveGradientClip(clip_factor), grads, weights)
+
+
+def test_weights_that_are_zero_count_as_eps():
+    grads, weights = grads_of([[[3.0, 4.0], [3.0, 4.0]]]), grads_of([[[0.0, 0.0], [30.0, 40.0]]])
+    assert AdaptiveGradientClip(0.1, eps=0.5).measure(grads, weights).tolist() == [10.0]
+    assert AdaptiveGradientClip(0.1).measure(grads_of([[[0.0, 0.0]]]), grads_of([[[0.0, 0.0]]])).tolist() == [0.0]
 
 
 @pytest.mark.parametrize("seed", range(20))
