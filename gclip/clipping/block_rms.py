@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -46,4 +47,4 @@ class ClipByBlockRMS:
 def tensor_rms(grads: Tensors) -> Tensor:
     """Return the root mean square of every tensor's elements, ``[lanes, tensors]``."""
     norms = tensor_norms(grads)
-    return norms / norms.new_tensor([g[0].numel() if len(g) else 1 for g in grads.values()]).sqrt()
+    return norms / norms.new_tensor([math.sqrt(math.prod(g.shape[1:])) for g in grads.values()])
