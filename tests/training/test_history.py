@@ -15,9 +15,10 @@ from training_examples import RULES, SHORT, differing
 import gclip
 from gclip import Event, History, RunConfig
 from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, NoClip
-from gclip.training import measure, mlp
+from gclip.training import measure
 from gclip.training.history import ALWAYS, FIRST_MARKS, PER_EPOCH, PER_MARK, PER_STEP, mark_steps, series
 from gclip.training.layout import Layout
+from gclip.training.tasks import task_of
 
 SEEDS = range(5)
 
@@ -177,7 +178,7 @@ def compare_one(raw: list[float], clipped: list[float]) -> dict[str, Any]:
 
 def test_histograms_count_every_element_once() -> None:
     for history in (short(NoClip()), preset(NoClip())[0], preset(ClipByNorm(512.0))[0]):
-        sizes = [math.prod(shape) for shape in mlp.shapes(history.config).values()]
+        sizes = [math.prod(shape) for shape in task_of(history.config).shapes(history.config).values()]
         np.testing.assert_array_equal(history.histogram.sum(-1), [sizes] * len(history.mark_step))
 
 
