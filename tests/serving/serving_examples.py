@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from gclip.serving import Service, Snapshot
-from gclip.training import History, RunConfig
+from gclip.training import History, RecurrentConfig, RunConfig
 
 _seeds = itertools.count(1000)
 
@@ -17,6 +17,12 @@ _seeds = itertools.count(1000)
 def fresh(n: int = 1, **settings: object) -> list[RunConfig]:
     """Return ``n`` short configs that have never been used before."""
     return [RunConfig(**{"epochs": 4, "init_seed": next(_seeds), **settings}) for _ in range(n)]  # type: ignore[arg-type]
+
+
+def fresh_recurrent(n: int = 1, **settings: object) -> list[RecurrentConfig]:
+    """Return ``n`` short recurrent configs that have never been used before."""
+    small = {"steps": 60, "sequence_length": 9, "hidden_units": 8, "batch_size": 4}
+    return [RecurrentConfig(**{**small, "init_seed": next(_seeds), **settings}) for _ in range(n)]  # type: ignore[arg-type]
 
 
 def long(n: int = 1, **settings: object) -> list[RunConfig]:

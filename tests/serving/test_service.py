@@ -4,10 +4,10 @@ import threading
 import time
 
 import numpy as np
-from serving_examples import fresh, long, rows, same, see, settled, until
+from serving_examples import fresh, fresh_recurrent, long, rows, same, see, settled, until
 
 import gclip
-from gclip.clipping import ClipByNorm, ClipByValue
+from gclip.clipping import ClipByNorm, ClipByValue, ClipDerivative
 from gclip.serving import Service
 
 
@@ -19,6 +19,33 @@ def test_same_numbers_as_in_this_process(served):
         assert (snapshot.state, snapshot.place, snapshot.message) == ("done", None, "")
         assert snapshot.config == config
         assert same(snapshot.history, history)
+
+
+def test_recurrent_runs_come_back_from_the_worker_and_from_the_store_as_they_are(make, tmp_path, jobs):
+    texts = {"problem": "characters", "learning_rate": 0.5}
+    configs = [
+        *fresh_recurrent(2, clipper=ClipByNorm(0.1)),
+        *fresh_recurrent(clipper=ClipDerivative(0.01, 0.1), bad_scale=50.0, bad_step=30),
+        *fresh_recurrent(problem="sum", cell="RNN"),
+        *fresh_recurrent(**texts),
+        *fresh_recurrent(learning_rate=1000.0, bad_scale=1e6, bad_step=2),  # It diverges: events travel, too.
+        *fresh(),
+    ]
+    want, path = gclip.run(configs), tmp_path / "runs.sqlite"
+    first = make(1, path)
+    keys = first.submit(configs, "ann")
+    for snapshot, config, history in zip(settled(first, keys), configs, want, strict=True):
+        assert (snapshot.state, snapshot.config) == ("done", config)
+        assert same(snapshot.history, history)
+    assert want[5].verdict == "diverged"
+    assert len(jobs) == 4
+    first.close()
+    again = make(1, path)
+    assert again.submit(configs, "bob") == keys
+    for key, history in zip(keys, want, strict=True):
+        assert see(again, key).state == "done"
+        assert same(see(again, key).history, history)
+    assert len(jobs) == 4
 
 
 def test_nobody_trains_the_same_run_twice(served, jobs):

@@ -4,12 +4,13 @@ import io
 import queue
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
-from serving_examples import fresh
+from serving_examples import fresh, fresh_recurrent
 
 from gclip.serving.wire import read_frame, unpack
 from gclip.serving.worker import Job, Worker, merge
-from gclip.training import RunConfig, one_thread, train
+from gclip.training import Chunk, Config, History, one_thread, train
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def worker() -> Worker:
     return Worker(queue.SimpleQueue(), io.BytesIO())
 
 
-def command(kind: str, job: int, *configs: RunConfig) -> dict[str, object]:
+def command(kind: str, job: int, *configs: Config) -> dict[str, object]:
     return {"type": kind, "job": job, "configs": [config.model_dump(mode="json") for config in configs]}
 
 
@@ -63,3 +64,42 @@ def test_joined_chunks_are_the_same_numbers():
     for name, array in joined.arrays.items():
         assert array.tobytes() == b"".join(chunk.arrays[name].tobytes() for chunk in chunks)
     assert sum(map(len, joined.events.values())) == sum(len(found) for c in chunks for found in c.events.values())
+
+
+def test_chunks_that_lack_some_arrays_are_joined_in_order():
+    # What is measured now and then is not in every chunk; the others must neither hide it nor move it.
+    rows = np.arange(5.0)
+    parts = [
+        {"loss": rows[:2]},
+        {"loss": rows[2:3], "flow": rows[:1]},
+        {"loss": rows[3:4]},
+        {"loss": rows[4:], "flow": rows[1:2]},
+    ]
+    spans = [range(0, 2), range(2, 3), range(3, 4), range(4, 5)]
+    chunks = [Chunk([4], steps, part) for steps, part in zip(spans, parts, strict=True)]
+    (joined,) = merge(chunks)
+    assert joined.steps == range(5)
+    np.testing.assert_array_equal(joined.arrays["loss"], rows)
+    np.testing.assert_array_equal(joined.arrays["flow"], rows[:2])
+
+
+def test_joined_chunks_of_a_recurrent_run_are_the_run():
+    # Forty lanes of 64 units make stretches so short that some chunks hold neither a mark nor an evaluation.
+    configs = fresh_recurrent(40, problem="characters", hidden_units=64, sequence_length=2, batch_size=1)
+    chunks = list(train(configs))
+    assert any("flow" not in chunk.arrays for chunk in chunks)
+    assert any("test_loss" not in chunk.arrays for chunk in chunks)
+    apart, together = History(configs[7]), History(configs[7])
+    for history, given in ((apart, chunks), (together, merge(chunks))):
+        for chunk in given:
+            history.append(chunk.of_lane(7), chunk.events.get(7, []))
+    assert together.done
+    assert all(np.array_equal(array, getattr(apart, name)) for name, array in together.arrays().items())
+
+
+def test_a_recurrent_config_is_taken_from_the_wire(worker):
+    (config,) = fresh_recurrent()
+    worker.start(1, command("start", 1, config)["configs"])
+    while worker.advance(worker.jobs[0]):
+        pass
+    assert [header["type"] for header in said(worker)][-1] == "done"
