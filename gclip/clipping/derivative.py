@@ -31,8 +31,8 @@ class ClipDerivative:
     Source: Graves 2013; ``grad_clipping`` of ``lasagne.layers.LSTMLayer``.
     """
 
-    gate_clip: float = threshold(10.0, low=1e-4, high=1e4, title="gate_clip")
-    output_clip: float = threshold(100.0, low=1e-3, high=1e5, title="output_clip")
+    gate_clip: float = threshold(10.0, low=1e-6, high=1e2, title="gate_clip")
+    output_clip: float = threshold(100.0, low=1e-5, high=1e3, title="output_clip")
 
     def __post_init__(self) -> None:
         check_thresholds(self)

@@ -113,6 +113,11 @@ class History:
         self.events.extend(events)
 
     @property
+    def names(self) -> list[str]:
+        """Names of its arrays."""
+        return list(self._arrays)
+
+    @property
     def steps_done(self) -> int:
         """Steps trained so far."""
         return self.filled["loss"]

@@ -114,6 +114,14 @@ class Recurrence:
         return {"flow": torch.stack(flows)}
 
 
+def sample_target(config: RecurrentConfig) -> Tensor:
+    """Return the right answers to what is kept of the network's own; a written text has none."""
+    target = sequences.test_set(config.problem, config.sequence_length)[1]
+    if config.problem == "characters":
+        return target[:0, 0]
+    return target[0] if sequences.PROBLEMS[config.problem].every_step else target[: SHOWN[config.problem], 0]
+
+
 def spoilt(target: Tensor, config: RecurrentConfig, step: int) -> Tensor:
     """Return the step's targets, scaled if this is the bad one."""
     return target * config.bad_scale if config.bad_scale != 1 and step == config.bad_step else target

@@ -19,9 +19,9 @@ from gclip.clipping import ClipDerivative
 from gclip.training.sequences import SequenceProblem
 
 
-def bounded(derivative: Tensor, bound: Tensor | None) -> Tensor:
-    """Return the derivative, every element in ``[-bound, bound]``."""
-    return derivative if bound is None else torch.clamp(derivative, -bound, bound)
+def clamp_(derivative: Tensor, bound: Tensor | None) -> Tensor:
+    """Cut every element to ``[-bound, bound]``, in place; without a bound, leave all as they are."""
+    return derivative if bound is None else torch.clamp(derivative, -bound, bound, out=derivative)
 
 
 @dataclass
@@ -52,16 +52,17 @@ class LSTM:
     def backward(self, into_outputs: Tensor, bound: Tensor | None) -> Tensor:
         i, f, g, o = self.gates.chunk(4, dim=-1)
         squashed = self.memory[1:].tanh()
-        by_memory = torch.cat([g * i * (1 - i), self.memory[:-1] * f * (1 - f), i * (1 - g * g)], dim=-1)
+        by_memory = torch.stack([g * i * (1 - i), self.memory[:-1] * f * (1 - f), i * (1 - g * g)], dim=-2)
         by_output, leak = squashed * o * (1 - o), o * (1 - squashed * squashed)
         before = torch.empty_like(self.gates)
-        through = into_outputs.new_zeros(into_outputs.shape[1:])
-        held = torch.zeros_like(through)
-        for t in reversed(range(len(self.gates))):
+        of_memory, of_output = before.unflatten(-1, (4, -1)).split([3, 1], dim=-2)
+        through, held = torch.zeros(2, *leak.shape[1:])
+        for t in reversed(range(len(before))):
             output = into_outputs[t] + through
             held = torch.addcmul(held, output, leak[t])
-            whole = torch.cat([by_memory[t] * held.repeat(1, 1, 3), by_output[t] * output], dim=-1)
-            before[t] = bounded(whole, bound)
+            torch.mul(by_memory[t], held.unsqueeze(-2), out=of_memory[t])
+            torch.mul(by_output[t], output, out=of_output[t, ..., 0, :])
+            clamp_(before[t], bound)
             held, through = held * f[t], torch.bmm(before[t], self.recurrent)
         return before
 
@@ -86,7 +87,8 @@ class RNN:
         before = torch.empty_like(leak)
         through = torch.zeros_like(before[0])
         for t in reversed(range(len(leak))):
-            before[t] = bounded((into_outputs[t] + through) * leak[t], bound)
+            torch.mul(into_outputs[t] + through, leak[t], out=before[t])
+            clamp_(before[t], bound)
             through = torch.bmm(before[t], self.recurrent)
         return before
 
@@ -126,7 +128,7 @@ def gradients(
     loss, slope = zip(*[_score(*lane, problem) for lane in zip(scored, y, weight, bias, strict=True)], strict=True)
     results = []
     for output_clip, gate_clip in ((None, None), (clip.output_clip, clip.gate_clip)):
-        into_answers = bounded(torch.stack(slope), _per_lane(output_clip, 3))
+        into_answers = clamp_(torch.stack(slope), _per_lane(output_clip, 3))
         into_outputs = torch.zeros_like(outputs)
         into_outputs[:, :, -scored.shape[2] :] = torch.matmul(into_answers, weight.unsqueeze(1))
         before = layer.backward(into_outputs.permute(2, 0, 1, 3), _per_lane(gate_clip, 2))
