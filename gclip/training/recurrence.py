@@ -92,7 +92,9 @@ class Recurrence:
         test_loss, saturated, sample = (torch.stack(column) for column in zip(*rows, strict=True))
         if self.configs[0].problem == "characters":
             sample = sampling.write(self.cell, params, SHOWN["characters"] or 0)
-        return {"train_loss": losses.mean(0), "test_loss": test_loss, "dead_units": saturated, "sample": sample}
+        # Lane by lane: down a column, torch adds in another order for one lane than for many.
+        train_loss = losses.T.contiguous().mean(1)
+        return {"train_loss": train_loss, "test_loss": test_loss, "dead_units": saturated, "sample": sample}
 
     def _test(self, params: list[Tensor], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         *layer, weight, bias = params

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gclip import History, RunConfig
 from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, NoClip
-from gclip.training import mlp
+from gclip.training import Config, mlp
 from gclip.training.problems import make_data
 
 SHORT: dict[str, Any] = {"n_samples": 200, "epochs": 3}
@@ -55,7 +55,7 @@ def torch_loss(config: RunConfig) -> nn.Module:
     return {"MSE": nn.MSELoss, "MAE": nn.L1Loss, "Huber": nn.HuberLoss}[config.loss]()
 
 
-def torch_optimizer(config: RunConfig, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+def torch_optimizer(config: Config, params: list[nn.Parameter]) -> torch.optim.Optimizer:
     if config.optimizer == "SGD":
         return torch.optim.SGD(params, lr=config.learning_rate, momentum=config.momentum)
     return {"Adam": torch.optim.Adam, "RMSprop": torch.optim.RMSprop}[config.optimizer](params, lr=config.learning_rate)
