@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tqdm import tqdm
 
 from gclip.export import tables
-from gclip.training import History, RunConfig, explain, one_thread, train
+from gclip.training import Config, History, explain, one_thread, restore, train
 
 
 class RefusedError(Exception):
@@ -56,7 +56,7 @@ def run(config: Path, output: Path) -> None:
     print(f"Every step is in {output}.")
 
 
-def read(path: Path) -> list[RunConfig]:
+def read(path: Path) -> list[Config]:
     """Return the runs that a JSON file describes.
 
     Raises:
@@ -72,7 +72,7 @@ def read(path: Path) -> list[RunConfig]:
             f"{path} holds {str(content)[:40]!r}; allowed is one JSON object of settings, or a list of them."
         )
     try:
-        return [RunConfig(**item) for item in items]
+        return [restore(item) for item in items]
     except ValidationError as error:
         raise RefusedError("\n".join(explain(error))) from error
 

@@ -2,17 +2,21 @@
 
 import streamlit as st
 
-from gclip.dashboard import controls, exports, live, state
+from gclip.dashboard import controls, exports, live
+from gclip.dashboard.benches import COMPARE
+from gclip.dashboard.charts import charts_of
 from gclip.dashboard.data import target_figure, target_words
 from gclip.dashboard.notices import refusals, service_notices
 from gclip.dashboard.palette import styles
+from gclip.dashboard.state import State
 
+state = State(COMPARE)
 comparison, refused = state.sync()
 
 with st.sidebar:
-    controls.run_controls(styles([group[0] for group in comparison.configs()]))
-    controls.seed_control()
-    controls.shared_controls()
+    controls.run_controls(state, styles([group[0] for group in comparison.configs()]))
+    controls.seed_control(state)
+    controls.shared_controls(state)
 
 st.title("Clipped and unclipped, side by side")
 st.markdown(
@@ -22,7 +26,7 @@ st.markdown(
 refusals(refused)
 service_notices()
 state.publish(comparison)
-live.show(comparison, key="compare")
+live.show(comparison, key="compare", charts=charts_of(comparison.shared), state=state)
 exports.panel(comparison)
 with st.expander("The data: what the networks learn to predict", icon=":material/bar_chart:", expanded=True):
     st.plotly_chart(target_figure(comparison.shared), width="stretch", key="target")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gclip.clipping import NoClip
+from gclip.dashboard.stories import naive
 from gclip.dashboard.words import listed, number, percent
-from gclip.training import History
+from gclip.training import History, RecurrentConfig
+from gclip.training.recurrence import sample_target
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,12 @@ def conclusions(runs: Sequence[Shown], chosen: int = 0) -> dict[str, str]:
     Charts of one run speak of the ``chosen`` one.
     """
     started = [run for run in runs if run.history.steps_done > 1]
-    lines = {name: rule(started) for name, rule in OF_ALL.items() if started}
+    of_all, of_one = OF_ALL, OF_ONE
+    if isinstance(config := runs[0].history.config, RecurrentConfig):
+        of_all, of_one = of_all | OF_ALL_RECURRENT | SAMPLES[config.problem], of_one | OF_ONE_RECURRENT
+    lines = {name: rule(started) for name, rule in of_all.items() if started}
     if runs[chosen].history.steps_done > 1:
-        lines |= {name: rule(runs[chosen]) for name, rule in OF_ONE.items()}
+        lines |= {name: rule(runs[chosen]) for name, rule in of_one.items()}
     return {name: line for name, line in lines.items() if line}
 
 
@@ -57,7 +62,7 @@ def _epochs(runs: Sequence[Shown]) -> str:
         return "No run has a finite loss to show: each left the chart within its first epoch." if runs else ""
     share = {run.label: float(run.history.test_loss[-1]) / run.history.baseline[1] for run in scored}
     best = min(share, key=lambda label: share[label])
-    return f"Best on unseen rows so far: {best}, with {percent(share[best])} of the loss of predicting the mean."
+    return f"Best so far: {best}, with {percent(share[best])} of the loss of {naive(scored[0].history.config)}."
 
 
 def _norms(runs: Sequence[Shown]) -> str:
@@ -118,5 +123,79 @@ def _elements(run: Shown) -> str:
     return f"{run.label}: {percent(float(zeros))} of the gradient's elements are zero at the end (units that are off)."
 
 
+def _rule(run: Shown) -> str:
+    history = run.history
+    finite = np.isfinite(history.threshold) & np.isfinite(history.measured)
+    if not finite.any():
+        return f"{run.label} has no threshold to hold the gradient to."
+    over = float((history.measured[finite] > history.threshold[finite]).mean())
+    low, high = history.threshold[finite].min(), history.threshold[finite].max()
+    moved = f"moved between {number(low)} and {number(high)}" if high > 1.001 * low else f"stayed at {number(high)}"
+    return f"{run.label}: the threshold {moved}; {percent(over)} of the steps measured more."
+
+
+def _ratio(history: History, mark: int) -> float:
+    return float(history.flow[mark, 0]) / max(float(history.flow[mark, -1]), 1e-30)
+
+
+def _flow(run: Shown) -> str:
+    flow = run.history.flow
+    finite = np.flatnonzero(np.isfinite(flow).all(1))
+    if not len(finite):
+        return ""
+    first, last = _ratio(run.history, 0), _ratio(run.history, finite[-1])
+    at = int(run.history.mark_step[finite[-1]])
+    return f"{run.label}: for 1 at the last time step, h₀ gets {number(first)} at step 0, {number(last)} at step {at}."
+
+
+JOURNEY = {
+    True: "A norm clip multiplies the whole gradient by one number: it cannot change this ratio.",
+    False: "Here every time step adds a loss of its own on the way; in True explosion only the last one does.",
+}
+"""What to know of the ratio, by whether the loss stands at the last time step alone."""
+
+
+def _ratios(runs: Sequence[Shown]) -> str:
+    parts = []
+    for run in runs:
+        finite = np.flatnonzero(np.isfinite(run.history.flow).all(1))
+        if len(finite):
+            ratio = _ratio(run.history, finite[-1])
+            parts.append(f"{run.label} {'fades' if ratio < 1 else 'grows'} ({number(ratio)})")
+    if not parts:
+        return ""
+    return f"{listed(parts)}. {JOURNEY[_recurrent(runs[0]).problem == 'sum']}"
+
+
+def _sample(runs: Sequence[Shown]) -> str:
+    parts = []
+    for run in runs:
+        if not len(run.history.sample):
+            continue
+        answer, right = run.history.sample[-1].astype(float), sample_target(_recurrent(run)).numpy()
+        error = np.sqrt(np.mean((answer - right) ** 2))
+        off = "answers NaN" if np.isnan(answer).any() else f"is off by {number(error)}"
+        parts.append(f"{run.label} {off}")
+    return f"On average {listed(parts)}." if parts else ""
+
+
+def _text(runs: Sequence[Shown]) -> str:
+    parts = []
+    for run in runs:
+        if len(run.history.test_loss) and np.isfinite(run.history.test_loss[-1]):
+            loss = float(run.history.test_loss[-1])
+            parts.append(f"{run.label} {percent(float(np.exp(-loss)))}")
+    return f"Probability given to the right next letter (geometric mean): {listed(parts)}." if parts else ""
+
+
+def _recurrent(run: Shown) -> RecurrentConfig:
+    config = run.history.config
+    assert isinstance(config, RecurrentConfig)
+    return config
+
+
 OF_ALL = {"loss": _loss, "epochs": _epochs, "norms": _norms, "rate": _rate, "cosine": _cosine}
-OF_ONE = {"histogram": _histogram, "layers": _layers, "elements": _elements}
+OF_ONE = {"histogram": _histogram, "layers": _layers, "elements": _elements, "rule": _rule}
+OF_ALL_RECURRENT = {"tests": _epochs, "ratio": _ratios}
+OF_ONE_RECURRENT = {"flow": _flow}
+SAMPLES = {"sine": {"sample": _sample}, "sum": {"scatter": _sample}, "characters": {"text": _text}}

@@ -1,4 +1,4 @@
-"""The controls of the Compare page, made from the fields of the rules and of the run's settings."""
+"""The controls of a comparison, made from the fields of the rules and of the run's settings."""
 
 from __future__ import annotations
 
@@ -9,37 +9,16 @@ import numpy as np
 import streamlit as st
 
 from gclip.clipping import CLIPPERS
-from gclip.dashboard import state
+from gclip.dashboard.labels import RULES
 from gclip.dashboard.palette import Style
-from gclip.dashboard.settings import MAX_RUNS, PRESETS
-from gclip.training import RunConfig
+from gclip.dashboard.settings import MAX_RUNS
+from gclip.dashboard.state import AS_SHARED, State
+from gclip.training.config import limits
 
-RULES = {
-    "NoClip": "No clipping",
-    "ClipByNorm": "Norm: the whole gradient",
-    "ClipByTensorNorm": "Norm: each tensor by itself",
-    "ClipByValue": "Value: each element by itself",
-}
-THEN = {"": "nothing more"} | {name: label for name, label in RULES.items() if name != "NoClip"}
 NORMS = {1.0: "L1", 2.0: "L2", 3.0: "L3", float("inf"): "max"}
 SYMBOLS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "pentagon": "⬟", "star": "★", "x": "✕"}
 
 SEEDS = (1, 5, 20)
-
-SECTIONS = {
-    "Training": ("learning_rate", "momentum", "optimizer", "loss", "epochs", "batch_size"),
-    "Data": (
-        "standardize_target",
-        "standardize_inputs",
-        "n_samples",
-        "n_features",
-        "n_informative",
-        "noise",
-        "data_seed",
-    ),
-    "Network and seeds": ("hidden_units", "hidden_layers", "init_seed", "batch_seed"),
-}
-"""Settings that all runs share, folded, in the order of use."""
 
 HELP = {
     "learning_rate": "Step length per unit of gradient. Unclipped, the default run learns at 0.001, explodes at 0.003.",
@@ -48,69 +27,114 @@ HELP = {
     "standardize_target": "Mean 0 and standard deviation 1, from the training half: the classic remedy.",
     "init_seed": "Same seed, same initial weights for all runs.",
     "batch_seed": "Same seed, same order of batches for all runs.",
+    "sequence_length": "How many time steps one sequence has: the gradient flows back through all of them.",
+    "weight_gain": "0: PyTorch's own weights. g: every gate's recurrent weights are g times an orthogonal matrix.",
+    "cell": "An LSTM has gates and a memory; the vanilla RNN (tanh) has neither.",
+    "bad_scale": "The targets of one step are multiplied by this: one bad batch. 1 is none.",
+    "bad_step": "The step at which the bad batch strikes.",
+    "problem": "sine: predict the next value. characters: the next letter. sum: add up numbers, asked at the end.",
 }
 
 
-def run_controls(looks: list[Style]) -> None:
+def experiment_control(state: State) -> None:
+    """Draw a button for each whole experiment of the page."""
+    columns = st.columns(len(state.bench.experiments))
+    for column, (name, comparison) in zip(columns, state.bench.experiments.items(), strict=True):
+        here = state.get("comparison") and state.get("comparison").shared == comparison.shared
+        column.button(
+            name,
+            key=state.key(f"experiment.{name}"),
+            type="primary" if here else "secondary",
+            on_click=state.load,
+            args=(comparison,),
+            width="stretch",
+        )
+
+
+def run_controls(state: State, looks: list[Style]) -> None:
     """Draw a box of controls for each run, and the list of runs to add."""
     for run, look in enumerate(looks):
         with st.container(border=True):
-            _run_box(run, look, len(looks))
+            _run_box(state, run, look, len(looks))
     if len(looks) < MAX_RUNS:
         choice = st.selectbox(
-            "Add a run", list(PRESETS), index=None, placeholder="Add a run…", key="preset", label_visibility="collapsed"
+            "Add a run",
+            list(state.bench.runs),
+            index=None,
+            placeholder="Add a run…",
+            key=state.key("preset"),
+            label_visibility="collapsed",
         )
-        st.button("Add this run", on_click=_add, disabled=choice is None, width="stretch")
+        st.button("Add this run", on_click=_add, args=(state,), disabled=choice is None, width="stretch")
 
 
-def _add() -> None:
-    state.add(PRESETS[st.session_state["preset"]])
-    st.session_state["preset"] = None
+def _add(state: State) -> None:
+    state.add(state.bench.runs[state.get("preset")])
+    state.set("preset", None)
 
 
-def _run_box(run: int, look: Style, runs: int) -> None:
-    head, more = st.columns([3, 1], vertical_alignment="center")
+def _run_box(state: State, run: int, look: Style, runs: int) -> None:
     # The symbol and colour are our own constants: nothing from outside reaches this markup.
-    head.markdown(f'<b style="color:{look.color}">{SYMBOLS[look.symbol]}</b> **Run {run + 1}**', unsafe_allow_html=True)
+    st.markdown(f'<b style="color:{look.color}">{SYMBOLS[look.symbol]}</b> **Run {run + 1}**', unsafe_allow_html=True)
     name = st.selectbox(
         f"Rule of run {run + 1}",
-        list(RULES),
+        state.bench.rules,
         format_func=RULES.__getitem__,
-        key=state.rule_key(run, 0),
+        key=state.rule_key(run, "0"),
         label_visibility="collapsed",
     )
-    with more.popover("", icon=":material/tune:", help="Norm type, a second rule, and what else this run changes"):
-        _more(run, name, runs)
-    parameters(run, 0, name, thresholds=True)
-    if second := st.session_state.get(state.rule_key(run, 1)):
-        st.caption(f"then {RULES[second].lower()}")
-        parameters(run, 1, second, thresholds=True)
+    _parameters(state, run, "0", name, thresholds=True)
+    for place in [place for place in state.places(run) if place != "0"]:
+        if second := st.session_state.get(state.rule_key(run, place)):
+            st.caption(f"then {RULES[second].lower()}" if place == "1" else f"layer {place}: {RULES[second]}")
+            _parameters(state, run, place, second, thresholds=True)
+    with st.expander("More for this run", icon=":material/tune:"):
+        _more(state, run, name, runs)
 
 
-def _more(run: int, name: str, runs: int) -> None:
-    parameters(run, 0, name, thresholds=False)
-    st.selectbox("Then also", list(THEN), format_func=THEN.__getitem__, key=state.rule_key(run, 1))
+def _more(state: State, run: int, name: str, runs: int) -> None:
+    _parameters(state, run, "0", name, thresholds=False)
+    _other_rule(state, run, "1", "Then also", "nothing more")
+    st.markdown("**Another rule for one layer**")
+    for layer in state.get("comparison").configs()[run][0].layers:
+        _other_rule(state, run, layer, f"Layer {layer}", "as the whole")
     st.markdown("**Beside clipping**")
+    for change in state.bench.changes:
+        _change(state, run, change)
+    st.button("Remove this run", key=state.key(f"remove{run}"), on_click=state.remove, args=(run,), disabled=runs == 1)
+
+
+def _other_rule(state: State, run: int, place: str, label: str, nothing: str) -> None:
+    """Draw the choice of a rule that comes after the first, or that one layer has for itself."""
+    names = {"": nothing} | {rule: RULES[rule] for rule in state.bench.rules if rule != "ClipDerivative"}
+    if place == "1":
+        del names["NoClip"]
+    st.selectbox(label, list(names), format_func=names.__getitem__, key=state.rule_key(run, place))
+
+
+def _change(state: State, run: int, name: str) -> None:
+    """Draw what one run may do differently: a number to type, or a choice."""
+    info = state.bench.kind.model_fields[name]
+    choices = ["True", "False"] if info.annotation is bool else list(get_args(info.annotation))
     st.selectbox(
-        "Learning rate", [state.AS_SHARED], key=state.change_key(run, "learning_rate"), accept_new_options=True,
-        help="Type a number: this run alone takes it.",
+        info.title or name, [AS_SHARED, *choices], key=state.change_key(run, name),
+        accept_new_options=not choices, help=None if choices else "Type a number: this run alone takes it.",
     )  # fmt: skip
-    answers = [state.AS_SHARED, "True", "False"]
-    st.selectbox("Standardize target", answers, key=state.change_key(run, "standardize_target"))
-    st.button("Remove this run", key=f"remove{run}", on_click=state.remove, args=(run,), disabled=runs == 1)
 
 
-def parameters(run: int, place: int, rule: str, thresholds: bool) -> None:
-    """Draw the hyperparameters of a rule: its thresholds as sliders, or the rest as choices."""
+def _parameters(state: State, run: int, place: str, rule: str, thresholds: bool) -> None:
+    """Draw the hyperparameters of a rule: its thresholds as sliders, or the rest as numbers and choices."""
     for spec in fields(CLIPPERS[rule]):
         key = state.parameter_key(run, place, rule, spec.name)
         if key not in st.session_state:
             st.session_state[key] = spec.default
         if thresholds and spec.metadata.get("lanewise"):
-            _threshold_slider(spec, key)
+            _slider(spec, key)
         elif not thresholds and "choices" in spec.metadata:
             options = sorted({*spec.metadata["choices"], st.session_state[key]})
             st.segmented_control(spec.name, options, format_func=_norm_name, key=key, required=True)
+        elif not thresholds and not spec.metadata.get("lanewise"):
+            _slider(spec, key)
 
 
 def _norm_name(p: float) -> str:
@@ -123,41 +147,48 @@ def _exact(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
-def _threshold_slider(spec: Field[Any], key: str) -> None:
-    low, high = np.log10(spec.metadata["low"]), np.log10(spec.metadata["high"])
-    grid = [float(f"{10**exponent:.2g}") for exponent in np.arange(low, high + 0.05, 0.1)]
-    options = sorted({*grid, st.session_state[key]})
+def _slider(spec: Field[Any], key: str) -> None:
+    options = sorted({*grid(spec), st.session_state[key]})
     st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
 
 
-def seed_control() -> None:
+def grid(spec: Field[Any]) -> list[float]:
+    """Return the places of a slider: even on a log scale, or towards 1 for a share that is near it."""
+    low, high, whole = spec.metadata["low"], spec.metadata["high"], spec.metadata.get("whole")
+    if low >= 0.5 and high < 1:
+        places = 1 - np.geomspace(1 - low, 1 - high, 20)
+    else:
+        places = 10 ** np.arange(np.log10(low), np.log10(high) + 0.05, 0.1)
+    return [round(place) if whole else float(f"{place:.2g}") for place in places]
+
+
+def seed_control(state: State) -> None:
     """Draw the choice between one run and a band over seeds."""
     note = "Train every run from 1, 5 or 20 seeds: the charts then show median and range."
-    st.segmented_control("Seeds", list(SEEDS), key="seeds", required=True, help=note)
+    st.segmented_control("Seeds", list(SEEDS), key=state.key("seeds"), required=True, help=note)
 
 
-def shared_controls() -> None:
+def shared_controls(state: State) -> None:
     """Draw what all runs share, folded away in sections."""
-    for section, names in SECTIONS.items():
+    for section, names in state.bench.sections.items():
         with st.expander(section):
             for name in names:
-                _setting(name)
+                _setting(state, name)
 
 
-def _setting(name: str) -> None:
-    info, key = RunConfig.model_fields[name], f"shared.{name}"
+def _setting(state: State, name: str) -> None:
+    info, key = state.bench.kind.model_fields[name], state.key(f"shared.{name}")
     title, note = info.title or name, HELP.get(name)
+    bounds = limits(info.metadata)
+    low, high = bounds.get("ge", bounds.get("gt", 0)), bounds.get("le", bounds.get("lt"))
     if info.annotation is bool:
         st.toggle(title, key=key, help=note)
     elif options := get_args(info.annotation):
         st.segmented_control(title, options, key=key, help=note, required=True)
     elif info.annotation is int:
-        st.number_input(title, step=1, key=key, help=note, **_limits(info.metadata, int))
+        step = int(bounds.get("multiple_of", 1))
+        st.number_input(title, step=step, key=key, help=note, min_value=int(low), max_value=int(high or 0))
     else:
-        st.number_input(title, step=None, format="%g", key=key, help=note, **_limits(info.metadata, float))
-
-
-def _limits(bounds: list[Any], kind: type) -> dict[str, Any]:
-    found = {type(bound).__name__: getattr(bound, type(bound).__name__.lower(), None) for bound in bounds}
-    low, high = found.get("Ge", found.get("Gt")), found.get("Le", found.get("Lt"))
-    return {"min_value": kind(low or 0), "max_value": kind(high)}
+        st.number_input(
+            title, step=None, format="%g", key=key, help=note, min_value=float(low), max_value=float(high or 0)
+        )

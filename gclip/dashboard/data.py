@@ -7,19 +7,20 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gclip.dashboard.words import number
-from gclip.training import RunConfig
+from gclip.training import Config, RunConfig
 from gclip.training.problems import make_data
 
 COLOR = "#0B84D8"
 
 
-def targets(config: RunConfig) -> np.ndarray:
+def targets(config: Config) -> np.ndarray:
     """Return all targets of the problem, training half first, scaled as the config says."""
+    assert isinstance(config, RunConfig)
     data = make_data(config)
     return np.concatenate([data.y_train.numpy(), data.y_test.numpy()])
 
 
-def target_figure(config: RunConfig) -> go.Figure:
+def target_figure(config: Config) -> go.Figure:
     """Return the histogram of the target above its box plot, on one axis."""
     y = targets(config)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.75, 0.25], vertical_spacing=0.04)
@@ -31,7 +32,7 @@ def target_figure(config: RunConfig) -> go.Figure:
     return figure
 
 
-def target_words(config: RunConfig) -> str:
+def target_words(config: Config) -> str:
     """Say what the target's size means for the first gradient."""
     y = targets(config)
     facts = f"{len(y):,} targets from {number(y.min())} to {number(y.max())}, standard deviation {number(y.std())}."

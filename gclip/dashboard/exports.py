@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from gclip import export
+from gclip.dashboard.labels import run_label
 from gclip.dashboard.settings import Comparison
-from gclip.dashboard.words import run_label
 from gclip.export import tables
 from gclip.serving import service
-from gclip.training import RunConfig
 
-SCRIPTS: dict[str, Callable[[RunConfig], str]] = {"PyTorch": export.pytorch, "Keras": export.keras}
+SCRIPTS: dict[str, Callable[[Any], str]] = {
+    "PyTorch": export.pytorch,
+    "Lightning": export.lightning,
+    "Keras": export.keras,
+    "Optax": export.optax,
+}
 FORMATS = {"CSV": (tables.csv, "text/csv"), "Parquet": (tables.parquet, "application/vnd.apache.parquet")}
 
 

@@ -17,8 +17,9 @@ BANDS = ("loss", "total_norm", "clipped_norm", "cosine", "train_loss", "test_los
 """Series drawn as a band from the lowest to the highest seed, with the median."""
 
 STEPS = ("loss", "total_norm", "clipped_norm", "threshold", "measured", "clipped", "cosine", "layer_norm")
-EPOCHS = ("train_loss", "test_loss")
-MARKS = ("mark_step", "histogram")
+EPOCHS = ("train_loss", "test_loss", "sample")
+MARKS = ("mark_step", "histogram", "flow")
+"""What is sent of each step, epoch and mark, where the run records it."""
 
 
 def feed(
@@ -39,7 +40,8 @@ def feed(
 def _run(group: Sequence[Snapshot], since: Sequence[int]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     histories = [snapshot.history for snapshot in group]
     arrays = {}
-    for names, start in zip((STEPS, EPOCHS, MARKS), since, strict=True):
+    for sent, start in zip((STEPS, EPOCHS, MARKS), since, strict=True):
+        names = [name for name in sent if name in histories[0].names]
         stop = min(len(getattr(history, name)) for history in histories for name in names)
         for name in names:
             rows = [getattr(history, name)[start:stop] for history in histories]

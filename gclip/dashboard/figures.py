@@ -1,116 +1,18 @@
-"""The live charts as ordinary plotly figures: layout and style of every trace; the browser fills in the numbers.
-
-A trace says in its ``meta`` which run and which series it shows and how, so that one small
-drawing routine serves every chart.
-"""
+"""The live charts as ordinary plotly figures: layout and style of every trace; the browser fills in the numbers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
 
+from gclip.dashboard.charts import CHARTS, Chart, Line
 from gclip.dashboard.palette import Style
-
-
-@dataclass(frozen=True)
-class Line:
-    """How one series of every run is drawn in a chart: ``kind`` names the drawing routine."""
-
-    series: str
-    width: float = 2.0
-    opacity: float = 1.0
-    dash: str = ""
-    kind: str = "line"
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart of the comparison: its title, axes, and the series it shows of each run."""
-
-    title: str
-    y: str
-    lines: tuple[Line, ...]
-    x: str = "step"
-    log: bool = True
-    linked: bool = True
-    hint: str = ""
-    layout: dict[str, Any] = field(default_factory=dict)
-
-
-CHARTS = {
-    "loss": Chart("Training loss, batch by batch", "loss", (Line("loss", 1.6),)),
-    "norms": Chart(
-        "Gradient norm, raw and clipped",
-        "L2 norm",
-        (
-            Line("total_norm", 1.0, 0.75, name="raw"),
-            Line("clipped_norm", 2.4, name="clipped"),
-            Line("threshold", 1.2, 0.9, "dash", name="threshold"),
-            Line("total_norm", kind="clipped", name="clipped step"),
-        ),
-        hint="thin: raw · bold: after clipping · dashed: threshold of a norm rule · ticks: clipped steps",
-    ),
-    "epochs": Chart(
-        "Train and test loss, epoch by epoch",
-        "loss",
-        (Line("test_loss", 2.4, name="test"), Line("train_loss", 1.2, 0.8, "dot", name="train")),
-        hint="bold: test · dotted: train",
-    ),
-    "rate": Chart(
-        "Clip rate over time",
-        "share of steps clipped",
-        (Line("clipped", kind="rate"),),
-        log=False,
-        layout={"yaxis": {"range": [-0.04, 1.06]}},
-    ),
-    "histogram": Chart(
-        "How large are the gradients? What if the threshold were elsewhere?",
-        "share of steps",
-        (Line("measured", kind="histogram"),),
-        x="what the rule measures, before clipping",
-        log=False,
-        linked=False,
-        hint="of the steps with a finite gradient; a run of few steps is shown as ticks",
-        layout={"xaxis": {"type": "log"}},
-    ),
-    "cosine": Chart(
-        "Does clipping turn the gradient?",
-        "cosine, raw to clipped",
-        (Line("cosine", 1.4),),
-        log=False,
-        layout={"yaxis": {"range": [-0.04, 1.06]}},
-    ),
-    "layers": Chart(
-        "Gradient norm, layer by layer",
-        "L2 norm, raw",
-        (Line("layer_norm", 1.4, kind="layers"),),
-        hint="of the chosen run: click a card to choose",
-    ),
-    "elements": Chart(
-        "The gradient's elements at this moment",
-        "share of elements",
-        (Line("histogram", kind="elements"),),
-        x="log10 |g|",
-        log=False,
-        linked=False,
-        hint="all layers together; leftmost: zeros, rightmost: NaN",
-    ),
-}
-"""Every chart of the comparison, in the order of the page."""
-
-TUTORIAL = {
-    "clipnorm 1, train": 5.082,
-    "clipnorm 1, test": 27.433,
-    "clipvalue 5, train": 9.487,
-    "clipvalue 5, test": 9.985,
-}
-"""What the tutorial printed after 100 epochs: one run of Keras in 2019, no seed. Stars beside our own runs."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +38,7 @@ def figure(name: str, runs: Sequence[Drawn], tensors: Sequence[str], relative: b
         _trace(i, run.style, line)
         for i, run in enumerate(runs)
         for line in _lines(chart, tensors)
-        if line.series != "threshold" or run.norm_threshold
+        if line.series != "threshold" or run.norm_threshold or line.kind == "chosen"
     ]
     return go.Figure(traces, _layout(chart, relative))
 
@@ -160,7 +62,15 @@ def _lines(chart: Chart, tensors: Sequence[str]) -> list[Line]:
     return lines
 
 
-def _trace(i: int, style: Style, line: Line) -> go.Scatter:
+def _trace(i: int, style: Style, line: Line) -> BaseTraceType:
+    meta = {"run": i, "series": line.series, "kind": line.kind, "tensor": line.name}
+    if line.kind == "flow":
+        return go.Heatmap(
+            colorscale="Viridis",
+            colorbar={"thickness": 12, "outlinewidth": 0},
+            hovertemplate="step %{x}, time %{y}: 10^%{z:.1f}",
+            meta=meta,
+        )
     marks = line.kind == "clipped"
     return go.Scatter(
         mode="markers" if marks else "lines",
@@ -169,7 +79,7 @@ def _trace(i: int, style: Style, line: Line) -> go.Scatter:
         opacity=line.opacity,
         hovertemplate="%{y:.4~g}",
         hoverinfo="skip" if marks else None,
-        meta={"run": i, "series": line.series, "kind": line.kind, "tensor": line.name},
+        meta=meta,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gclip.clipping import NoClip
-from gclip.training import RunConfig
+from gclip.training import Config
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ OTHERS = (
 )
 
 
-def styles(configs: Sequence[RunConfig]) -> list[Style]:
+def styles(configs: Sequence[Config]) -> list[Style]:
     """Return a style for each run: the first unclipped one is warm, the others take theirs in order."""
     warm = next((i for i, config in enumerate(configs) if isinstance(config.clipper, NoClip)), None)
     rest = iter(OTHERS)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from gclip import clipping
-from gclip.clipping import Chain, ClipByNorm, ClipByValue, Clipper, NoClip
-from gclip.training import RunConfig, explain
+from gclip.clipping import Chain, Clipper, NoClip, PerLayer
+from gclip.training import Config, RunConfig, explain
 from gclip.training.config import ClipperField, read_field
 
 MAX_RUNS = 6
-SHARED = tuple(name for name in RunConfig.model_fields if name != "clipper")
-"""Settings that all runs of a comparison have in common, each a parameter of the link."""
 
-CHANGES = ("learning_rate", "standardize_target")
-"""Settings in which one run may differ from the others: the honest controls beside clipping."""
-
-
-SIZES = (("epochs", "batch_size"), ("hidden_units", "hidden_layers"), ("n_features", "n_samples"))
-"""Settings that may be too large together, in the order in which a link loses them."""
+CHANGES = ("learning_rate", "standardize_target", "cell", "weight_gain")
+"""Settings in which one run may differ from the others, where its problem has them: honest controls beside clipping."""
 
 
 class Entry(BaseModel):
@@ -32,15 +27,13 @@ class Entry(BaseModel):
     clipper: ClipperField = NoClip()
     learning_rate: float | None = None
     standardize_target: bool | None = None
+    cell: str | None = None
+    weight_gain: float | None = None
 
     @field_validator("clipper")
     @classmethod
     def _simplest(cls, clipper: Clipper) -> Clipper:
-        """Leave out of a chain what clips nothing; one rule alone needs no chain."""
-        if not isinstance(clipper, Chain):
-            return clipper
-        clipping_ones = [rule for rule in clipper.rules if not isinstance(rule, NoClip)]
-        return Chain(*clipping_ones) if len(clipping_ones) > 1 else (*clipping_ones, NoClip())[0]
+        return simplest(clipper)
 
     def changes(self) -> dict[str, Any]:
         """Return what this run does differently."""
@@ -48,18 +41,17 @@ class Entry(BaseModel):
 
     def spec(self) -> str:
         """Return this run as it stands in a link."""
-        return ";".join([repr(self.clipper), *[f"{name}={value!r}" for name, value in self.changes().items()]])
+        return ";".join([repr(self.clipper), *[f"{name}={value}" for name, value in self.changes().items()]])
 
 
-PRESETS = {
-    "Tutorial, unclipped": Entry(),
-    "Tutorial, clipnorm 1": Entry(clipper=ClipByNorm(1.0)),
-    "Tutorial, clipvalue 5": Entry(clipper=ClipByValue(5.0)),
-    "Both: norm 1, then value 0.1": Entry(clipper=Chain(ClipByNorm(1.0), ClipByValue(0.1))),
-    "No clipping, scaled target": Entry(standardize_target=True),
-    "No clipping, lower learning rate": Entry(learning_rate=0.001),
-}
-"""Runs to add by name: the tutorial's, and the remedies that do without clipping."""
+def simplest(clipper: Clipper) -> Clipper:
+    """Leave out of a chain what clips nothing; one rule alone needs no chain."""
+    if isinstance(clipper, PerLayer):
+        return PerLayer(simplest(clipper.rest), **{name: simplest(rule) for name, rule in clipper.layers})
+    if not isinstance(clipper, Chain):
+        return clipper
+    clipping_ones = [rule for rule in clipper.rules if not isinstance(rule, NoClip)]
+    return Chain(*clipping_ones) if len(clipping_ones) > 1 else (*clipping_ones, NoClip())[0]
 
 
 class Comparison(BaseModel):
@@ -67,88 +59,143 @@ class Comparison(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shared: RunConfig = RunConfig()
-    entries: tuple[Entry, ...] = Field(default=tuple(PRESETS.values())[:3], min_length=1, max_length=MAX_RUNS)
+    shared: SerializeAsAny[Config] = RunConfig()
+    entries: tuple[Entry, ...] = Field(default=(Entry(),), min_length=1, max_length=MAX_RUNS)
     seeds: Literal[1, 5, 20] = 1
 
-    def configs(self) -> list[list[RunConfig]]:
+    def configs(self) -> list[list[Config]]:
         """Return each run's configs, one for each seed; the seeds are the same for every run."""
         return [[self._config(entry, seed) for seed in range(self.seeds)] for entry in self.entries]
 
-    def _config(self, entry: Entry, seed: int) -> RunConfig:
+    def _config(self, entry: Entry, seed: int) -> Config:
         seeds: dict[str, Any] = {name: getattr(self.shared, name) + seed for name in ("init_seed", "batch_seed")}
-        return RunConfig(**self.shared.model_dump() | {"clipper": entry.clipper} | entry.changes() | seeds)
+        return type(self.shared)(**self.shared.model_dump() | {"clipper": entry.clipper} | entry.changes() | seeds)
 
 
-def write(comparison: Comparison) -> dict[str, list[str]]:
-    """Return the link's parameters: every setting that is not the default."""
+@dataclass(frozen=True)
+class Bench:
+    """What a page compares: its problem's settings, what it shows first, and what it offers to add or to load.
+
+    Args:
+        prefix: in front of the page's widget keys, so that two pages do not share their settings.
+        sizes: settings that may be too large together, in the order in which a link loses them.
+        sections: the shared settings, in groups, in the order of use.
+    """
+
+    prefix: str
+    default: Comparison
+    runs: dict[str, Entry]
+    sizes: tuple[tuple[str, ...], ...]
+    sections: dict[str, tuple[str, ...]]
+    rules: tuple[str, ...]
+    experiments: dict[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> type[Config]:
+        """The class of its runs' settings."""
+        return type(self.default.shared)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Settings that all runs of a comparison have in common, each a parameter of the link."""
+        return tuple(name for name in self.kind.model_fields if name != "clipper")
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Settings in which one run may differ from the others."""
+        return tuple(name for name in CHANGES if name in self.kind.model_fields)
+
+
+def write(comparison: Comparison, bench: Bench) -> dict[str, list[str]]:
+    """Return the link's parameters: every setting that is not the page's default."""
     params = {}
-    for name in SHARED:
+    for name in bench.shared:
         value = getattr(comparison.shared, name)
-        if value != RunConfig.model_fields[name].default:
+        if value != getattr(bench.default.shared, name):
             params[name] = [str(value)]
-    default = Comparison()
-    if comparison.entries != default.entries:
+    if comparison.entries != bench.default.entries:
         params["run"] = [entry.spec() for entry in comparison.entries]
-    if comparison.seeds != default.seeds:
+    if comparison.seeds != bench.default.seeds:
         params["seeds"] = [str(comparison.seeds)]
     return params
 
 
-def read(params: Mapping[str, Sequence[str]]) -> tuple[Comparison, list[str]]:
+def read(params: Mapping[str, Sequence[str]], bench: Bench) -> tuple[Comparison, list[str]]:
     """Return the comparison that a link's parameters say, and a sentence for each that was refused.
 
     What is refused falls back to its default; nothing else is lost.
     """
     refused: list[str] = []
-    fields = {name: _read_field(name, values, refused) for name, values in params.items() if name in SHARED}
-    shared = _read_shared({name: value for name, value in fields.items() if value is not None}, refused)
-    entries = _read_entries(params.get("run", []), refused)
+    fields = {
+        name: _read_field(name, values, bench, refused) for name, values in params.items() if name in bench.shared
+    }
+    shared = _read_shared({name: value for name, value in fields.items() if value is not None}, bench, refused)
+    entries = _read_entries(params.get("run", []), shared, bench, refused)
     seeds = _read_seeds(params.get("seeds", ["1"])[-1], refused)
-    unknown = [name for name in params if name not in ("run", "seeds", *SHARED)]
+    unknown = [name for name in params if name not in ("run", "seeds", *bench.shared)]
     refused += [f"{_short(name)} is not a setting of this page; it was ignored." for name in unknown]
     return _fit(shared, entries, seeds, refused), refused
 
 
-def _read_field(name: str, values: Sequence[str], refused: list[str]) -> Any:
+def _read_field(name: str, values: Sequence[str], bench: Bench, refused: list[str]) -> Any:
     try:
-        return read_field(name, values[-1])
+        return read_field(name, values[-1], bench.kind)
     except ValueError as error:
         refused.append(str(error))
         return None
 
 
-def _read_shared(fields: dict[str, Any], refused: list[str]) -> RunConfig:
+def _read_shared(fields: dict[str, Any], bench: Bench, refused: list[str]) -> Config:
     """Return the shared settings; of sizes that are too large together, only as many go as must."""
-    for too_large in ((), *SIZES):
+    usual = bench.default.shared.model_dump()
+    for too_large in ((), *bench.sizes):
         fields = {name: value for name, value in fields.items() if name not in too_large}
         try:
-            return RunConfig(**fields)
+            return bench.kind(**usual | fields)
         except ValidationError as error:
             refused += [sentence for sentence in explain(error) if not too_large]
-    return RunConfig()
+    return bench.default.shared
 
 
-def _read_entries(specs: Sequence[str], refused: list[str]) -> tuple[Entry, ...]:
-    entries = [entry for spec in specs[:MAX_RUNS] if (entry := _read_entry(spec, refused))]
+def _read_entries(specs: Sequence[str], shared: Config, bench: Bench, refused: list[str]) -> tuple[Entry, ...]:
+    entries = [entry for spec in specs[:MAX_RUNS] if (entry := _read_entry(spec, shared, bench, refused))]
     if len(specs) > MAX_RUNS:
         refused.append(f"run is given {len(specs)} times; allowed are {MAX_RUNS}. The first {MAX_RUNS} are shown.")
-    return tuple(entries) or Comparison().entries
+    return tuple(entries) or bench.default.entries
 
 
-def _read_entry(spec: str, refused: list[str]) -> Entry | None:
+def _read_entry(spec: str, shared: Config, bench: Bench, refused: list[str]) -> Entry | None:
     rule, *changes = spec.split(";")
     try:
         clipper = clipping.parse(rule)
-        if isinstance(clipper, Chain) and (len(clipper.rules) > 2 or any(isinstance(r, Chain) for r in clipper.rules)):
-            raise ValueError("a Chain of more than two rules, or within another, is not for this page")
+        check_shown(clipper, bench)
         fields = dict(change.split("=", 1) for change in changes if "=" in change)
-        if len(fields) < len(changes) or not set(fields) <= set(CHANGES):
-            raise ValueError(f"after the rule, only {' and '.join(CHANGES)} may be changed, as ;learning_rate=0.001")
-        return Entry(clipper=clipper, **{name: read_field(name, text) for name, text in fields.items()})
+        if len(fields) < len(changes) or not set(fields) <= set(bench.changes):
+            names = " and ".join(bench.changes)
+            raise ValueError(f"after the rule, only {names} may be changed, as ;learning_rate=0.001")
+        entry = Entry(clipper=clipper, **{name: read_field(name, text, bench.kind) for name, text in fields.items()})
+        Comparison(shared=shared, entries=(entry,)).configs()
+        return entry
+    except ValidationError as error:
+        refused.append(f"run is {_short(spec)}; {explain(error)[0]}")
     except ValueError as error:
         refused.append(f"run is {_short(spec)}; {str(error).rstrip('.')}.")
     return None
+
+
+def check_shown(clipper: Clipper, bench: Bench) -> None:
+    """Refuse rules for which a page has no widgets.
+
+    Raises:
+        ValueError: for chains within rules, chains of more than two rules, and rules of other pages.
+    """
+    rest, layers = (clipper.rest, dict(clipper.layers)) if isinstance(clipper, PerLayer) else (clipper, {})
+    members = rest.rules if isinstance(rest, Chain) else (rest,)
+    if len(members) > 2 or any(isinstance(rule, Chain | PerLayer) for rule in (*members, *layers.values())):
+        raise ValueError("a Chain of more than two rules, or within another, or for one layer, is not for this page")
+    for rule in (*members, *layers.values()):
+        if type(rule).__name__ not in bench.rules:
+            raise ValueError(f"{type(rule).__name__} is not for this page; allowed are {', '.join(bench.rules)}")
 
 
 def _read_seeds(text: str, refused: list[str]) -> Literal[1, 5, 20]:
@@ -163,7 +210,7 @@ def _read_seeds(text: str, refused: list[str]) -> Literal[1, 5, 20]:
     return 1
 
 
-def _fit(shared: RunConfig, entries: tuple[Entry, ...], seeds: Literal[1, 5, 20], refused: list[str]) -> Comparison:
+def _fit(shared: Config, entries: tuple[Entry, ...], seeds: Literal[1, 5, 20], refused: list[str]) -> Comparison:
     """Return the whole; a seed so high that a band over seeds would leave its range falls back."""
     comparison = Comparison(shared=shared, entries=entries, seeds=seeds)
     try:

@@ -1,161 +1,186 @@
 """The comparison of this browser session, held in step between the widgets, the address bar and the page.
 
-Widgets live under the keys made here; `sync` decides at the start of each run of the page which of
+Widgets live under the keys made here; `State.sync` decides at the start of each run of the page which of
 them has changed, and lets it win.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 import streamlit as st
 from pydantic import ValidationError
 
-from gclip.clipping import CLIPPERS, Chain, Clipper
-from gclip.dashboard.settings import CHANGES, MAX_RUNS, SHARED, Comparison, Entry, read, write
-from gclip.training import RunConfig, explain
+from gclip.clipping import CLIPPERS, Chain, Clipper, NoClip, PerLayer
+from gclip.dashboard.settings import MAX_RUNS, Bench, Comparison, Entry, read, write
+from gclip.training import explain
 from gclip.training.config import read_field
 
 AS_SHARED = "as the others"
 """What a run's own setting says when it does nothing differently."""
 
-
-def rule_key(run: int, place: int) -> str:
-    """Key of the rule of a run: place 0 comes first, place 1 after it."""
-    return f"run{run}.rule{place}"
+IN_CHAIN = ("0", "1")
+"""Places of the rules that a run's whole gradient goes through; other places are names of layers."""
 
 
-def parameter_key(run: int, place: int, rule: str, name: str) -> str:
-    """Key of one hyperparameter of a rule of a run."""
-    return f"run{run}.rule{place}.{rule}.{name}"
+@dataclass(frozen=True)
+class State:
+    """One page's comparison in this session."""
+
+    bench: Bench
+
+    def key(self, name: str) -> str:
+        """Key of a widget or a value of this page."""
+        return f"{self.bench.prefix}{name}"
+
+    def rule_key(self, run: int, place: str) -> str:
+        """Key of the rule of a run: place 0 comes first, place 1 after it, or a layer's own."""
+        return self.key(f"run{run}.rule{place}")
+
+    def parameter_key(self, run: int, place: str, rule: str, name: str) -> str:
+        """Key of one hyperparameter of a rule of a run."""
+        return self.key(f"run{run}.rule{place}.{rule}.{name}")
+
+    def change_key(self, run: int, name: str) -> str:
+        """Key of what a run does differently from the others."""
+        return self.key(f"run{run}.change.{name}")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a value of this page."""
+        return st.session_state.get(self.key(name), default)
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a value of this page."""
+        st.session_state[self.key(name)] = value
+
+    def load(self, comparison: Comparison) -> None:
+        """Set every widget to ``comparison``."""
+        self.set("runs", len(comparison.entries))
+        self.set("seeds", comparison.seeds)
+        for name in self.bench.shared:
+            self.set(f"shared.{name}", getattr(comparison.shared, name))
+        for run, entry in enumerate(comparison.entries):
+            self.load_entry(run, entry)
+
+    def load_entry(self, run: int, entry: Entry) -> None:
+        """Set the widgets of one run."""
+        rules = placed(entry.clipper)
+        for place in {*IN_CHAIN, *self.places(run), *rules}:
+            rule = rules.get(place)
+            st.session_state[self.rule_key(run, place)] = type(rule).__name__ if rule else ""
+            for spec in fields(rule) if rule else ():
+                key = self.parameter_key(run, place, type(rule).__name__, spec.name)
+                st.session_state[key] = getattr(rule, spec.name)
+        for name in self.bench.changes:
+            value = getattr(entry, name)
+            st.session_state[self.change_key(run, name)] = AS_SHARED if value is None else str(value)
+
+    def places(self, run: int) -> list[str]:
+        """Return the places at which this run has a widget for a rule."""
+        start = self.rule_key(run, "")
+        keys = [str(key).removeprefix(start) for key in st.session_state if str(key).startswith(start)]
+        return sorted(place for place in keys if "." not in place)
+
+    def gather(self) -> Comparison:
+        """Return the comparison that the widgets say.
+
+        Raises:
+            pydantic.ValidationError: if a setting, or settings together, are out of range.
+            ValueError: likewise, for what one run does differently.
+        """
+        usual = self.bench.default.shared
+        shared = type(usual)(**{n: self.get(f"shared.{n}", getattr(usual, n)) for n in self.bench.shared})
+        entries = tuple(self._gather_entry(run) for run in range(self.get("runs")))
+        comparison = Comparison(shared=shared, entries=entries, seeds=self.get("seeds", 1))
+        comparison.configs()
+        return comparison
+
+    def _gather_entry(self, run: int) -> Entry:
+        chain = Chain(*[self._gather_rule(run, place) or NoClip() for place in IN_CHAIN])
+        named = {place: self._gather_rule(run, place) for place in self.places(run) if place not in IN_CHAIN}
+        layers = {name: rule for name, rule in named.items() if rule}
+        texts = {name: st.session_state.get(self.change_key(run, name), AS_SHARED) for name in self.bench.changes}
+        changes = {n: read_field(n, text, self.bench.kind) for n, text in texts.items() if text != AS_SHARED}
+        return Entry(clipper=PerLayer(chain, **layers) if layers else chain, **changes)
+
+    def _gather_rule(self, run: int, place: str) -> Clipper | None:
+        name = st.session_state.get(self.rule_key(run, place), "NoClip" if place == "0" else "")
+        if not name:
+            return None
+        keys = {spec.name: self.parameter_key(run, place, name, spec.name) for spec in fields(CLIPPERS[name])}
+        return CLIPPERS[name](**{n: st.session_state[key] for n, key in keys.items() if key in st.session_state})
+
+    def sync(self) -> tuple[Comparison, list[str]]:
+        """Return the session's comparison, and sentences for what was refused.
+
+        A moved widget wins over the address bar, which may lag behind it; an address that changed with no
+        widget moved is a pasted link or the back button.
+        """
+        held: Comparison | None = self.get("comparison")
+        link = _link()
+        if held is None or (link and self.get("runs") is None):
+            return self._take(*read(link, self.bench))
+        if self.rule_key(0, "0") not in st.session_state:
+            return self._take(*(read(link, self.bench) if link else (held, [])))
+        try:
+            gathered = self.gather()
+        except ValueError as error:
+            return held, explain(error) if isinstance(error, ValidationError) else [str(error)]
+        if gathered != held:
+            return self._take(gathered, [], reload=False)
+        if link != self.get("written"):
+            return self._take(*read(link, self.bench))
+        return held, self.get("refused", [])
+
+    def _take(self, comparison: Comparison, refused: list[str], reload: bool = True) -> tuple[Comparison, list[str]]:
+        if reload:
+            self.load(comparison)
+        self.set("comparison", comparison)
+        self.set("refused", refused)
+        return comparison, refused
+
+    def publish(self, comparison: Comparison) -> None:
+        """Write the comparison to the address bar, so that the link there is always the one to share."""
+        params = write(comparison, self.bench)
+        self.set("written", params)
+        if _link() != params:
+            st.query_params.from_dict(params)
+
+    def add(self, entry: Entry) -> None:
+        """Add a run."""
+        runs = self.get("runs")
+        if runs < MAX_RUNS:
+            self.load_entry(runs, entry)
+            self.set("runs", runs + 1)
+
+    def remove(self, run: int) -> None:
+        """Remove a run; those after it move up."""
+        try:
+            entries = [self._gather_entry(i) for i in range(self.get("runs"))]
+        except ValueError:
+            # A setting of one run does not fit, and its box may be the one to go: take what was last in force.
+            entries = list(self.get("comparison").entries)
+        del entries[run]
+        for i, entry in enumerate(entries):
+            self.load_entry(i, entry)
+        self.set("runs", len(entries))
+
+    def set_threshold(self, run: int, value: float) -> None:
+        """Move the first threshold of a run's first rule to ``value``."""
+        name = st.session_state.get(self.rule_key(run, "0"), "NoClip")
+        lanewise = [spec.name for spec in fields(CLIPPERS[name]) if spec.metadata.get("lanewise")]
+        if lanewise and value > 0:
+            st.session_state[self.parameter_key(run, "0", name, lanewise[0])] = float(value)
 
 
-def change_key(run: int, name: str) -> str:
-    """Key of what a run does differently from the others."""
-    return f"run{run}.change.{name}"
-
-
-def load(comparison: Comparison) -> None:
-    """Set every widget to ``comparison``."""
-    state = st.session_state
-    state["runs"], state["seeds"] = len(comparison.entries), comparison.seeds
-    for name in SHARED:
-        state[f"shared.{name}"] = getattr(comparison.shared, name)
-    for run, entry in enumerate(comparison.entries):
-        load_entry(run, entry)
-
-
-def load_entry(run: int, entry: Entry) -> None:
-    """Set the widgets of one run."""
-    state, rule = st.session_state, entry.clipper
-    rules = rule.rules if isinstance(rule, Chain) else (rule,)
-    for place in (0, 1):
-        member = rules[place] if place < len(rules) else None
-        state[rule_key(run, place)] = type(member).__name__ if member else ""
-        for spec in fields(member) if member else ():
-            state[parameter_key(run, place, type(member).__name__, spec.name)] = getattr(member, spec.name)
-    for name in CHANGES:
-        value = getattr(entry, name)
-        state[change_key(run, name)] = AS_SHARED if value is None else str(value)
-
-
-def gather() -> Comparison:
-    """Return the comparison that the widgets say.
-
-    Raises:
-        pydantic.ValidationError: if a setting, or settings together, are out of range.
-        ValueError: likewise, for what one run does differently.
-    """
-    state = st.session_state
-    shared = RunConfig(**{name: state.get(f"shared.{name}", RunConfig.model_fields[name].default) for name in SHARED})
-    entries = tuple(_gather_entry(run) for run in range(state["runs"]))
-    comparison = Comparison(shared=shared, entries=entries, seeds=state.get("seeds", 1))
-    comparison.configs()
-    return comparison
-
-
-def _gather_entry(run: int) -> Entry:
-    clipper = Chain(*[rule for place in (0, 1) if (rule := _gather_rule(run, place))])
-    texts = {name: st.session_state.get(change_key(run, name), AS_SHARED) for name in CHANGES}
-    changes = {name: read_field(name, text) for name, text in texts.items() if text != AS_SHARED}
-    return Entry(clipper=clipper, **changes)
-
-
-def _gather_rule(run: int, place: int) -> Clipper | None:
-    name = st.session_state.get(rule_key(run, place), "" if place else "NoClip")
-    if not name:
-        return None
-    keys = {spec.name: parameter_key(run, place, name, spec.name) for spec in fields(CLIPPERS[name])}
-    return CLIPPERS[name](**{n: st.session_state[key] for n, key in keys.items() if key in st.session_state})
-
-
-def sync() -> tuple[Comparison, list[str]]:
-    """Return the session's comparison, and sentences for what was refused.
-
-    A moved widget wins over the address bar, which may lag behind it; an address that changed with no
-    widget moved is a pasted link or the back button.
-    """
-    state = st.session_state
-    held: Comparison | None = state.get("comparison")
-    link = _link()
-    if held is None or (link and "runs" not in state):
-        return _take(*read(link))
-    if rule_key(0, 0) not in state:
-        return _take(*(read(link) if link else (held, [])))
-    try:
-        gathered = gather()
-    except ValueError as error:
-        return held, explain(error) if isinstance(error, ValidationError) else [str(error)]
-    if gathered != held:
-        return _take(gathered, [], reload=False)
-    if link != state.get("written"):
-        return _take(*read(link))
-    return held, state.get("refused", [])
+def placed(clipper: Clipper) -> dict[str, Clipper]:
+    """Return the rules of a run by their place."""
+    rest, layers = (clipper.rest, dict(clipper.layers)) if isinstance(clipper, PerLayer) else (clipper, {})
+    members = rest.rules if isinstance(rest, Chain) else (rest,)
+    return dict(zip(IN_CHAIN, members, strict=False)) | layers
 
 
 def _link() -> dict[str, list[str]]:
     """Return the address bar's parameters."""
     return {name: st.query_params.get_all(name) for name in st.query_params}
-
-
-def _take(comparison: Comparison, refused: list[str], reload: bool = True) -> tuple[Comparison, list[str]]:
-    if reload:
-        load(comparison)
-    st.session_state["comparison"], st.session_state["refused"] = comparison, refused
-    return comparison, refused
-
-
-def publish(comparison: Comparison) -> None:
-    """Write the comparison to the address bar, so that the link there is always the one to share."""
-    params = write(comparison)
-    st.session_state["written"] = params
-    if _link() != params:
-        st.query_params.from_dict(params)
-
-
-def add(entry: Entry) -> None:
-    """Add a run."""
-    if st.session_state["runs"] < MAX_RUNS:
-        load_entry(st.session_state["runs"], entry)
-        st.session_state["runs"] += 1
-
-
-def remove(run: int) -> None:
-    """Remove a run; those after it move up."""
-    try:
-        entries = [_gather_entry(i) for i in range(st.session_state["runs"])]
-    except ValueError:
-        # A setting of one run does not fit, and its box may be the one to go: take what was last in force.
-        entries = list(st.session_state["comparison"].entries)
-    del entries[run]
-    for i, entry in enumerate(entries):
-        load_entry(i, entry)
-    st.session_state["runs"] = len(entries)
-
-
-def set_threshold(run: int, value: float) -> None:
-    """Move the first threshold of a run's first rule to ``value``."""
-    name = st.session_state.get(rule_key(run, 0), "NoClip")
-    lanewise = [spec.name for spec in fields(CLIPPERS[name]) if spec.metadata.get("lanewise")]
-    if lanewise and value > 0:
-        st.session_state[parameter_key(run, 0, name, lanewise[0])] = float(value)

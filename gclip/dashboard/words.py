@@ -1,15 +1,15 @@
-"""Sentences about rules and runs, for learners: short, plain, and made from the run's own numbers."""
+"""Sentences about runs, for learners: short, plain, and made from the run's own numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, Clipper, NoClip
-from gclip.dashboard.settings import Entry
-from gclip.training import History
+from gclip.clipping import AdaGC, AutoClip, Chain, Clipper, PerLayer, ZClip
+from gclip.dashboard.stories import naive
+from gclip.training import History, RecurrentConfig
 
 
 def number(value: float) -> str:
@@ -33,35 +33,6 @@ def percent(share: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """Join words as in a sentence."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def _norm_label(rule: ClipByNorm) -> str:
-    kind = {2.0: "Norm", 1.0: "L1 norm", np.inf: "Max norm"}.get(rule.norm_type, f"L{rule.norm_type:g} norm")
-    return f"{kind} ≤ {rule.max_norm:g}"
-
-
-LABELS: dict[type, Callable] = {
-    NoClip: lambda rule: "No clipping",
-    ClipByNorm: _norm_label,
-    ClipByTensorNorm: lambda rule: f"Tensor norm ≤ {rule.max_norm:g}",
-    ClipByValue: lambda rule: f"Value ≤ {rule.clip_value:g}",
-    Chain: lambda rule: (
-        ", then ".join(map(rule_label, rule.rules)).replace("then N", "then n").replace("then V", "then v")
-    ),
-}
-
-
-def rule_label(rule: Clipper) -> str:
-    """Name a rule with its threshold, as the legend shows it."""
-    return LABELS[type(rule)](rule)
-
-
-def run_label(entry: Entry) -> str:
-    """Name a run: its rule, and what else it does differently."""
-    changes = entry.changes()
-    words = {"learning_rate": "lr {:g}", "standardize_target": "target {}"}
-    shown = {"standardize_target": "scaled" if changes.get("standardize_target") else "raw"}
-    return " · ".join([rule_label(entry.clipper), *[words[n].format(shown.get(n, v)) for n, v in changes.items()]])
 
 
 @dataclass(frozen=True)
@@ -89,7 +60,7 @@ def verdict(histories: Sequence[History]) -> Verdict:
     tone = max(sorted(set(verdicts)), key=verdicts.count)
     if len(histories) == 1:
         title = TITLES.get(tone, f"Diverged at step {_diverged_at(histories[0])}")
-        return Verdict(tone, title, TEXTS[tone](histories[0]))
+        return Verdict(tone, title, TEXTS[tone](histories[0]) + memory_note(histories[0]))
     title = f"{TITLES.get(tone, 'Diverged')} in {verdicts.count(tone)} of {len(verdicts)} seeds"
     return Verdict(tone, title, _over_seeds(histories))
 
@@ -114,32 +85,74 @@ def post_mortem(history: History) -> str:
     return "; ".join([f"Last norms {norms}", *[f"step {s}: {listed(what)}" for s, what in told.items()]]) + "."
 
 
+def memory_note(history: History) -> str:
+    """Tell that an adaptive rule kept a non-finite norm out of its memory, which its reference does not."""
+    name = next((ADAPTIVE[type(rule)] for rule in rules_in(history.config.clipper) if type(rule) in ADAPTIVE), "")
+    event = next((event for event in history.post_mortem if event.kind in ("norm", "gradient")), None)
+    if not name or event is None:
+        return ""
+    return f" Its memory left out the norm of step {event.step}; {name}."
+
+
+ADAPTIVE: dict[type, str] = {
+    AutoClip: "in the reference AutoClip, one NaN makes every later threshold NaN",
+    ZClip: "in the zclip package, one NaN turns clipping off for good",
+    AdaGC: "a plain moving average would be NaN from there on",
+}
+"""Rules with a memory, and what a norm that is not finite does to it where nothing keeps it out."""
+
+
+def warm_up_note(history: History) -> str:
+    """Tell that an explosion was over before a rule with a warm-up began to clip."""
+    for rule in rules_in(history.config.clipper):
+        if isinstance(rule, ZClip) and _diverged_at(history) <= rule.warmup_steps:
+            return f" ZClip only watches in its first {rule.warmup_steps} steps: this explosion was quicker."
+    return ""
+
+
+def rules_in(rule: Clipper) -> list[Clipper]:
+    """Return a rule and all rules within it."""
+    members = rule.rules if isinstance(rule, Chain) else rule.members if isinstance(rule, PerLayer) else ()
+    return [rule, *[part for member in members for part in rules_in(member)]]
+
+
+def _diverged(history: History) -> str:
+    return post_mortem(history) + warm_up_note(history)
+
+
 def _learned(history: History) -> str:
     rate = float(history.clipped.mean())
     tail = " Every step was clipped: only the gradient's direction was used, never its length." if rate == 1 else ""
     if 0 < rate < 1:
         tail = f" {percent(rate)} of the steps were clipped."
+    if isinstance(history.config, RecurrentConfig) and history.config.problem == "characters":
+        tail += " It is tested on the text it learns from: this is memory, not understanding."
     return f"{_score(history)}.{tail}"
 
 
 def _score(history: History) -> str:
     test, baseline = float(history.test_loss[-1]), history.baseline[1]
-    return f"Test loss {number(test)}, {percent(test / baseline)} of predicting the mean ({number(baseline)})"
+    return f"Test loss {number(test)}, {percent(test / baseline)} of {naive(history.config)} ({number(baseline)})"
 
 
 def _not_arrived(history: History) -> str:
+    recurrent = isinstance(history.config, RecurrentConfig)
+    length = f"{history.config.steps} steps" if recurrent else f"{history.config.epochs} epochs"
     if history.clipped.mean() > 0.99:
-        return f"{_score(history)}. Every step is cut so short that {history.config.epochs} epochs are too few."
-    return f"{_score(history)}. It still needs more epochs or longer steps."
+        return f"{_score(history)}. Every step is cut so short that {length} are too few."
+    return f"{_score(history)}. It still needs more {'steps' if recurrent else 'epochs'} or longer steps."
 
 
 def _stuck(history: History) -> str:
     dead = float(history.dead_units[-1])
+    if dead and isinstance(history.config, RecurrentConfig):
+        why = f" {percent(dead)} of its gates are pinned at a limit: a saturated gate has no gradient to learn from."
+        return f"{_score(history)}.{why} An explosion in a recurrent network often ends so, without any NaN."
     why = f" {percent(dead)} of the hidden units never fire: dead ReLUs have no gradient to learn from." if dead else ""
     return f"{_score(history)}.{why}"
 
 
-TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": post_mortem}
+TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": _diverged}
 
 
 def _over_seeds(histories: Sequence[History]) -> str:

@@ -3,8 +3,9 @@
     python tests/bench/recurrent.py
 
 Exit status 1 if a row differs in kind. A run *fails* if its weights or its test loss are not finite, or if its test
-loss is at least .9 of the baseline; it has *learned* below .25 of it. The bounds on the medians leave room for other
-draws of the seeds, but are much narrower than the distance between a network that learned and one that did not.
+loss is at least .9 of the baseline; it has *learned* below .25 of it. One seed of ten may end otherwise, and is said:
+at these settings training spikes now and then, and the last evaluation may fall on a spike. The bounds on the medians
+leave room for other draws of the seeds, but are much narrower than what lies between learning and not.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SHORT_TEXT: dict[str, Any] = TEXT | {"sequence_length": 30, "learning_rate": 5.0
 
 @dataclass(frozen=True)
 class Row:
-    """One lane of the table: its settings, what was published, and whether every seed must fail or must learn.
+    """One lane of the table: its settings, what was published, and whether the seeds must fail or must learn.
 
     ``test`` bounds the median test loss; ``at_step`` the steps, counted from 0, after which a weight is not finite,
     of which at least ``non_finite`` seeds must have one.
@@ -93,9 +94,14 @@ def largest_norm(histories: Sequence[History]) -> float:
     return float(norms[np.isfinite(norms)].max())
 
 
+def odd_ones(row: Row, histories: Sequence[History]) -> int:
+    """Count the seeds that did not end as the row says."""
+    shares = [share(history) for history in histories]
+    return sum(value < STUCK if row.fails else value >= LEARNED for value in shares)
+
+
 def as_expected(row: Row, histories: Sequence[History]) -> bool:
-    shares, steps = [share(history) for history in histories], diverged_steps(histories)
-    in_kind = all(value >= STUCK if row.fails else value < LEARNED for value in shares)
+    steps, in_kind = diverged_steps(histories), odd_ones(row, histories) <= len(histories) // 10
     in_time = len(steps) >= row.non_finite and all(row.at_step[0] <= step <= row.at_step[1] for step in steps)
     median = float(np.median([history.test_loss[-1] for history in histories]))
     return in_kind and in_time and (row.test is None or row.test[0] <= median <= row.test[1])
@@ -107,7 +113,8 @@ def print_row(row: Row, histories: Sequence[History], good: bool) -> None:
     where = f"{len(steps)}" + (f", step {min(steps)} to {max(steps)}" if steps else "")
     test = spread([history.test_loss[-1] for history in histories])
     print(f"{row.name:<23}{test:<24}{where:<22}", end="")
-    print(f"{largest_norm(histories):<10.1e}{outcome:<30}{'as expected' if good else 'DIFFERS'}")
+    verdict = "as expected" + (", but for one seed" if odd_ones(row, histories) else "") if good else "DIFFERS"
+    print(f"{largest_norm(histories):<10.1e}{outcome:<30}{verdict}")
     print(f"{'':<23}published: {row.published}", flush=True)
 
 

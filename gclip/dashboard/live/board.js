@@ -2,6 +2,7 @@
 import { cards } from "./cards.js";
 import { furniture, traces } from "./draw.js";
 import { Player } from "./player.js";
+import { texts } from "./recurrent.js";
 import { WhatIf } from "./whatif.js";
 
 // Milliseconds of drawing in one frame: the charts take turns where all of them would hold the page up for longer.
@@ -29,7 +30,7 @@ export class Board {
       this.schedule();
     }, { root: root.closest("[data-testid=stMain]"), rootMargin: "100px" });
     root.querySelectorAll("[data-zoom]").forEach((button) => {
-      button.onclick = () => this.zoom(button.dataset.zoom === "all" ? null : [-0.5, this.zooms[button.dataset.zoom]]);
+      button.onclick = () => this.zoom(this.zooms[button.dataset.zoom]);
     });
     // The theme may change without a word: Streamlit swaps its style variables.
     this.theme = new MutationObserver(() => this.schedule());
@@ -42,8 +43,11 @@ export class Board {
     this.data = data;
     this.runs = runs;
     this.player.total = data.total;
-    this.player.stepsPerEpoch = data.steps_per_epoch;
-    this.zooms = { first: Math.min(20, data.total) - 0.5, epoch: data.steps_per_epoch - 0.5 };
+    this.player.stepsPerEpoch = data.epochs ? data.steps_per_epoch : 0;
+    this.zooms = { all: null, first: [-0.5, Math.min(20, data.total) - 0.5], epoch: [-0.5, data.steps_per_epoch - 0.5],
+      bad: [data.bad_step - 15, data.bad_step + 45] };
+    this.root.querySelector("[data-zoom=epoch]").hidden = !data.epochs;
+    this.root.querySelector("[data-zoom=bad]").hidden = data.bad_step === null;
     this.selected = Math.min(this.selected, runs.length - 1);
     if (!this.started && data.slow) this.startSlow(data.slow);
     if (!this.started && data.selected !== undefined) this.selected = data.selected;
@@ -57,7 +61,7 @@ export class Board {
 
   startSlow(speed) {
     this.player.find("speed").value = String(speed);
-    this.range = [-0.5, this.zooms.first];
+    this.range = this.zooms.first;
     this.player.atEnd = () => { this.range = null; this.player.follow(); };
     this.player.play();
   }
@@ -109,7 +113,7 @@ export class Board {
       scales: groups.map((g) => g.scale), colors: groups.map((g) => g.color), symbols: groups.map((g) => g.symbol),
       buckets: this.runs.every((run) => run.info.final) ? 220 : 90,
       labels: groups.map((g) => g.label),
-      tutorial: this.data.tutorial, text: style.getPropertyValue("--st-text-color").trim() || "#333",
+      tutorial: this.data.tutorial, target: this.data.target, alphabet: this.data.alphabet, badStep: this.data.bad_step, text: style.getPropertyValue("--st-text-color").trim() || "#333",
       background: style.getPropertyValue("--st-background-color").trim() || "#fff",
       font: style.fontFamily,
       grid: style.getPropertyValue("--st-border-color-light").trim() || "rgba(128,128,128,.2)",
@@ -153,6 +157,10 @@ export class Board {
       chart.caption.replaceChildren(spec.title, Object.assign(document.createElement("small"), { textContent: spec.hint }));
     }
     const kind = { id: chart.id, linked: spec.linked, log: spec.log, loss: spec.loss, figure: spec.figure };
+    if (chart.id === "text") {
+      chart.filled = this.player.available > 0;
+      return void texts(chart.plot, this.runs, view);
+    }
     const layout = structuredClone(spec.figure.layout);
     this.dress(layout, kind, view);
     Object.assign(layout, furniture(kind, this.runs, view));

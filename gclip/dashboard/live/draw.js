@@ -1,11 +1,12 @@
 // From the numbers to plotly traces: one drawing routine for each kind of line.
+import { flow, ratio, sample, scatter, target } from "./recurrent.js";
 import { lastUpTo, thin } from "./series.js";
 
 const LOW_DECADE = -10;
 const BINS_PER_DECADE = 2;
 
 // Every kind takes (run, trace template, view) and returns what to lay over the template.
-const KINDS = { line, clipped, rate, layers, histogram, elements };
+const KINDS = { line, chosen, clipped, rate, layers, histogram, elements, flow, ratio, sample, scatter };
 
 export function traces(chart, runs, view) {
   const drawn = [];
@@ -19,6 +20,8 @@ export function traces(chart, runs, view) {
     for (const part of KINDS[template.meta.kind](shown, base, { ...view, chart, index: template.meta.run })) drawn.push(part);
   }
   if (chart.id === "epochs" && view.tutorial.length) drawn.push(stars(view));
+  const ideal = target(chart, view);
+  if (ideal) drawn.unshift(ideal);
   return drawn;
 }
 
@@ -139,6 +142,11 @@ function rate(run, base, view) {
   return [{ ...base, x: xs, y: ys }];
 }
 
+// A line of the chosen run alone: what its rule measures has its own unit.
+function chosen(run, base, view) {
+  return view.index === view.selected ? line(run, base, view) : [];
+}
+
 function layers(run, base, view) {
   if (view.index !== view.selected) return [];
   return line(run, base, view, view.tensors.indexOf(base.meta.tensor));
@@ -203,9 +211,17 @@ export function furniture(chart, runs, view) {
       annotations.push({ xref: "x", yref: "paper", x: steps[0], y: 1, xanchor: "left", yanchor: "top", yshift: -16 * i,
         text: `✕ diverged: ${many}step ${steps[0]}`, showarrow: false, font: { color, size: 11 } });
     });
+    if (view.badStep !== null && view.badStep <= view.head) {
+      shapes.push({ type: "line", xref: "x", yref: "paper", x0: view.badStep, x1: view.badStep, y0: 0, y1: 1,
+        line: { width: 1.5, dash: "dot", color: view.text } });
+      annotations.push({ xref: "x", yref: "paper", x: view.badStep, y: 1, xanchor: "right", yanchor: "top", text: "bad batch ",
+        showarrow: false, font: { color: view.text, size: 11 } });
+    }
     if (view.scrubbing) shapes.push({ type: "line", xref: "x", yref: "paper", x0: view.head, x1: view.head, y0: 0, y1: 1,
       line: { width: 1, color: view.text } });
   }
+  if (chart.id === "ratio") shapes.push({ type: "line", xref: "paper", yref: "y", x0: 0, x1: 1, y0: 1, y1: 1,
+    line: { width: 1, dash: "dot", color: view.text } });
   if (chart.id === "histogram" && view.whatIf) shapes.push({ type: "line", xref: "x", yref: "paper", x0: view.whatIf,
     x1: view.whatIf, y0: 0, y1: 1, line: { width: 2, dash: "dash", color: view.text } });
   return { shapes, annotations };

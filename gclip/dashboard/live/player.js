@@ -91,8 +91,8 @@ export class Player {
     scrubber.value = this.shown;
     this.find("play").textContent = this.timer ? "❚❚ Pause" : "▶ Slow motion";
     this.find("live").classList.toggle("on", this.live);
-    const epoch = (this.shown / this.stepsPerEpoch).toFixed(1);
-    this.find("where").textContent = this.available ? `step ${this.shown} of ${this.total - 1} · epoch ${epoch}` : "no step yet";
+    const epoch = this.stepsPerEpoch ? ` · epoch ${(this.shown / this.stepsPerEpoch).toFixed(1)}` : "";
+    this.find("where").textContent = this.available ? `step ${this.shown} of ${this.total - 1}${epoch}` : "no step yet";
   }
 
   close() {
