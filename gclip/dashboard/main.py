@@ -12,5 +12,6 @@ st.navigation(
         st.Page(PAGES / "start.py", title="Start", icon=":material/play_circle:", default=True),
         st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
         st.Page(PAGES / "lstm.py", title="LSTM", icon=":material/timeline:", url_path="lstm"),
+        st.Page(PAGES / "frameworks.py", title="Frameworks", icon=":material/rule:", url_path="frameworks"),
     ]
 ).run()
