@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gclip.export import numpy_data, text
 from gclip.export.keras_rules import MEANING, NOT_HERE, clipping, rules_of
 from gclip.export.numpy_data import by_norm, differs
+from gclip.export.text import Bracket
 from gclip.training import Config, RecurrentConfig, RunConfig
 from gclip.training.losses import LOSSES
 
@@ -100,7 +101,7 @@ COMPILE = """\
 optimizer = keras.optimizers.{optimizer}(
 {arguments}
 )
-model.compile(optimizer=optimizer, loss=keras.losses.{loss})"""
+{compile}"""
 
 
 class Parts(NamedTuple):
@@ -134,7 +135,7 @@ def keras(config: Config) -> str:
             clip=text.comment(MEANING[type(rules[0])] if rules else NOT_HERE),
             optimizer=config.optimizer,
             arguments=arguments({"learning_rate": "LEARNING_RATE"} | ARGUMENTS[config.optimizer] | argument),
-            loss=parts.loss,
+            compile=text.written(Bracket("model.compile(", ["optimizer=optimizer", f"loss=keras.losses.{parts.loss}"])),
         )
         + f"\n{parts.fit}\n{TEST_LOSS}\n{text.RESULT}",
     )

@@ -49,14 +49,14 @@ REASONS: dict[type, str] = {
     AutoClip: NO_MEMORY,
     ZClip: NO_MEMORY,
     AdaGC: NO_MEMORY,
-    ClipDerivative: "it transforms finished gradients, and JAX hands out no derivative between two time steps",
+    ClipDerivative: "its transformations get the finished gradient, and this rule acts before there is one",
 }
 """Why no transformation does it."""
 
 NOTES: dict[type, str] = {
     ClipByNorm: "Optax adds no 1e-6 to the norm.",
     ClipByTensorNorm: "Optax has no norm by tensor, but a global norm over one tensor alone is it.",
-    AdaptiveGradientClip: "Weights lie as in torch, one row a unit, so that axis=-1 takes the norm of a unit.",
+    AdaptiveGradientClip: "Weights lie as in torch, one row a unit: axis=-1, which Optax has since 0.2.6, is for that.",
     NormalizeGradient: "Optax adds 1e-6 to the norm before it divides.",
 }
 """What Optax does in another way, or what must be known to use it rightly."""

@@ -23,15 +23,16 @@ UNLIKE = {
 }
 
 ERRORS = {
-    "MSE": "optax.squared_error(forward(params, x), y)",
-    "MAE": "jnp.abs(forward(params, x) - y)",
-    "Huber": "optax.huber_loss(forward(params, x), y)",
-    "characters": "optax.softmax_cross_entropy_with_integer_labels(forward(params, x), y)",
+    "MSE": "optax.squared_error(answer, y)",
+    "MAE": "jnp.abs(answer - y)",
+    "Huber": "optax.huber_loss(answer, y)",
+    "characters": "optax.softmax_cross_entropy_with_integer_labels(answer, y)",
 }
 LOSS = """\
 @jax.jit
 def loss_function(params, x, y):
-    {body}"""
+    answer = forward(params, x)
+    return {error}.mean()"""
 
 UPDATE = """\
 @jax.jit
@@ -62,7 +63,7 @@ def optax(config: Config) -> str:
         *parts.network,
         *helpers(config),
         optimizer(config, chained),
-        LOSS.format(body=text.written(Bracket("return jnp.mean(", [ERRORS[parts.error]]), 4)),
+        LOSS.format(error=ERRORS[parts.error]),
         UPDATE,
         f"{parts.loop}\n{TEST_LOSS}\n{text.RESULT}",
     )

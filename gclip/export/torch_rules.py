@@ -107,7 +107,7 @@ class ZClip:
         return nearer * self.clip_factor
 
     def remember(self, norm):
-        """Move mean and variance: of all norms in the warm-up, then of those of late."""
+        """Move mean and variance: of all norms in the warm-up, of recent ones later."""
         if self.seen < self.warmup_steps:
             self.seen += 1
             away = norm - self.mean
@@ -206,9 +206,7 @@ def clipping(config: Config, columns: int, owner: str = "", model: str = "model"
     acts = acts_of(config)
     for act in acts:
         refuse(act)
-    rests = {act.layers: f"{owner}rest" for act in acts if act.layers and len(act.layers) > 1}
-    if len(rests) > 1:
-        rests = {layers: f"{name}_{i}" for i, (layers, name) in enumerate(rests.items(), 1)}
+    rests = rests_of(acts, owner)
     ways = [WAYS[type(act.rule)] for act in acts]
     helpers = list(dict.fromkeys(way.code for way in ways if way.code))
     made = [Bracket(f"{name} = [", every_parameter(layers, model), "]") for layers, name in rests.items()]
@@ -223,6 +221,12 @@ def clipping(config: Config, columns: int, owner: str = "", model: str = "model"
         made=text.lines(*[text.written(code, 8 if owner else 0) for code in made]),
         clip=text.lines(text.comment(note, columns), *[text.indent(text.written(c, columns), columns) for c in calls]),
     )
+
+
+def rests_of(acts: list[Act], owner: str) -> dict[tuple[str, ...] | None, str]:
+    """Return a name for each group of several layers that share a rule; it holds the list of their parameters."""
+    groups = dict.fromkeys(act.layers for act in acts if act.layers and len(act.layers) > 1)
+    return {layers: f"{owner}rest" + (f"_{i}" if len(groups) > 1 else "") for i, layers in enumerate(groups, 1)}
 
 
 def refuse(act: Act) -> None:
