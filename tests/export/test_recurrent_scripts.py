@@ -74,6 +74,13 @@ def test_loose_bounds_inside_leave_the_run_as_it_is() -> None:
     np.testing.assert_allclose(run(config)[0]["losses"], run(plain)[0]["losses"], rtol=1e-4)
 
 
+@pytest.mark.parametrize("library", ["keras", "lightning", "optax", "pytorch"])
+@pytest.mark.parametrize(("bad_scale", "bad_step", "said"), [(2.0, 19, True), (2.0, 20, False), (1.0, 5, False)])
+def test_a_bad_step_is_said_only_where_there_is_one(library: str, bad_scale: float, bad_step: int, said: bool) -> None:
+    config = RecurrentConfig(steps=20, bad_scale=bad_scale, bad_step=bad_step)
+    assert ("BAD_S" in getattr(export, library)(config)) == said
+
+
 @pytest.mark.parametrize("name", examples.RECURRENT)
 def test_the_script_is_clean(name: str) -> None:
     examples.assert_clean(export.pytorch(examples.RECURRENT[name]))

@@ -57,7 +57,7 @@ class Network(nn.Module):
 
 
 def gradients(model: nn.Module) -> list[dict[str, Tensor]]:
-    """Return gradients of every length for so many steps, some of them spoilt, one wholly zero."""
+    """Return gradients of every length for so many steps, some of them spoilt, one wholly zero, one nearly."""
     generator = torch.Generator().manual_seed(0)
     steps = []
     for step in range(STEPS):
@@ -66,6 +66,7 @@ def gradients(model: nn.Module) -> list[dict[str, Tensor]]:
         if step in SPOILT:
             steps[-1]["hidden.0.weight"][1, 2] = SPOILT[step]
     steps[35] = {name: torch.zeros_like(grad) for name, grad in steps[35].items()}
+    steps[36] = {name: grad * 1e-25 for name, grad in steps[36].items()}  # the squares vanish, the gradient does not
     return steps
 
 
