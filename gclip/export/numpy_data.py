@@ -102,7 +102,7 @@ def regression_data(config: RunConfig) -> str:
 
 def drawing(config: RecurrentConfig, columns: int) -> dict[str, str]:
     """Return what yields the numbers of the steps, and the lines that draw a step's batch."""
-    bad = BAD if text.has_bad_step(config) else ""
+    bad = BAD if config.has_bad_step else ""
     drawn = text.lines("x, y = draw(BATCH_SIZE, random)", bad)
     return {"step": "step" if bad else "_", "draw": text.indent(drawn, columns)}
 

@@ -32,11 +32,6 @@ finite = {name: loss if math.isfinite(loss) else None for name, loss in result.i
 print(json.dumps(finite))"""
 
 
-def has_bad_step(config: RecurrentConfig) -> bool:
-    """Say whether one step of the run has its targets scaled."""
-    return config.bad_scale != 1 and config.bad_step < config.steps
-
-
 def run_constants(config: Config) -> tuple[dict[str, object], ...]:
     """Return the constants of data, network and training, by their names in a script.
 
@@ -57,7 +52,7 @@ def run_constants(config: Config) -> tuple[dict[str, object], ...]:
 
 def sequence_constants(config: RecurrentConfig) -> tuple[dict[str, object], ...]:
     """Return the constants of a recurrent run's data and network."""
-    bad = {"BAD_STEP": config.bad_step, "BAD_SCALE": config.bad_scale} if has_bad_step(config) else {}
+    bad = {"BAD_STEP": config.bad_step, "BAD_SCALE": config.bad_scale} if config.has_bad_step else {}
     gain = {"WEIGHT_GAIN": config.weight_gain} if config.weight_gain else {}
     return {"SEQUENCE_LENGTH": config.sequence_length, **bad}, {"HIDDEN_UNITS": config.hidden_units, **gain}
 

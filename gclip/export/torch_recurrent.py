@@ -210,6 +210,6 @@ def network(config: RecurrentConfig, problem: Problem) -> list[str]:
 
 def drawing(config: RecurrentConfig, columns: int) -> dict[str, str]:
     """Return the name of a step's number, and the lines that draw its batch."""
-    bad = BAD if text.has_bad_step(config) else ""
+    bad = BAD if config.has_bad_step else ""
     drawn = text.lines("x, y = draw(BATCH_SIZE, stream)", bad)
     return {"step": "step" if bad else "_", "draw": text.indent(drawn, columns)}

@@ -17,6 +17,9 @@ from gclip.training.recurrent_config import RecurrentConfig
 SHOWN = {"sine": None, "characters": 60, "sum": 40}
 """How much of what the network answers is kept at each evaluation: time steps, characters, test rows; None is all."""
 
+UNROLLED_ELEMENTS = 2**20
+"""Outputs of hidden units that are kept at once where the layer is unrolled; some 100 MB with what goes with them."""
+
 PROBED = 8
 """Test rows on which saturated gates are counted."""
 
@@ -42,7 +45,7 @@ class Recurrence:
         self.generators = [torch.Generator().manual_seed(config.batch_seed) for config in seeds]
         self.stream = places.tolist()
         self.fused, self.unrolled = by_derivative_clip(configs)
-        self.bounded: dict[int, dict[str, Tensor]] = {}
+        self.bounded: dict[str, Tensor] = {}
 
     @staticmethod
     def baseline(config: RecurrentConfig) -> tuple[float, float]:
@@ -72,18 +75,22 @@ class Recurrence:
             for into, grad in zip(raw.values(), grads, strict=True):
                 into[lane] = grad
         for lanes, clip in self.unrolled:
-            part = {name: p[lanes] for name, p in params.items()}
-            x = torch.stack([batch.x[i] for i in self.stream[lanes]])
-            losses[lanes], grads, self.bounded[lanes.start] = unrolled.gradients(
-                self.cell, x, torch.stack(batch.y[lanes]), part, self.problem, clip
-            )
+            losses[lanes], grads, bounded = unrolled.gradients(*self._unrolled(params, batch, lanes), clip)
             for name, grad in grads.items():
                 raw[name][lanes] = grad
+                self.bounded.setdefault(name, torch.empty_like(raw[name]))[lanes] = bounded[name]
         return losses
+
+    def _unrolled(self, params: Mapping[str, Tensor], batch: Batch, lanes: slice) -> unrolled.Given:
+        x = torch.stack([batch.x[i] for i in self.stream[lanes]])
+        part = {name: p[lanes] for name, p in params.items()}
+        return unrolled.Given(self.cell, x, torch.stack(batch.y[lanes]), part, self.problem)
 
     def inside(self, lanes: slice) -> dict[str, Tensor] | None:
         """Return the gradients that come of the clamped derivatives, or None for lanes whose rule clamps none."""
-        return self.bounded.get(lanes.start)
+        if not any(lanes.start <= part.start < lanes.stop for part, _ in self.unrolled):
+            return None
+        return {name: grad[lanes] for name, grad in self.bounded.items()}
 
     def evaluate(self, params: Mapping[str, Tensor], losses: Tensor) -> dict[str, Tensor]:
         """Return the mean of the latest batches' losses, the test loss, the share of saturated gates, and a sample."""
@@ -105,15 +112,15 @@ class Recurrence:
         return self.problem.score(answer, y)[0], saturated, shown
 
     def mark(self, params: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Return the norm of the raw gradient by the state at every time step."""
-        flows = [
-            recurrent.gradient_flow(
-                self.cell, batch.x[self.stream[lane]], batch.y[lane], of_lane(params, lane),
-                self.problem.score, self.problem.every_step,
-            )
-            for lane in range(len(self.configs))
-        ]  # fmt: skip
-        return {"flow": torch.stack(flows)}
+        """Return the norm of the gradient by the state at every time step, clamped on its way if the rule does so."""
+        score, every = self.problem.score, self.problem.every_step
+        flow = torch.empty(len(self.configs), self.length + 1)
+        for lane in self.fused:
+            x, y = batch.x[self.stream[lane]], batch.y[lane]
+            flow[lane] = recurrent.gradient_flow(self.cell, x, y, of_lane(params, lane), score, every)
+        for lanes, clip in self.unrolled:
+            flow[lanes] = unrolled.gradient_flow(*self._unrolled(params, batch, lanes), clip)
+        return {"flow": flow}
 
 
 def sample_target(config: RecurrentConfig) -> Tensor:
@@ -137,12 +144,19 @@ def of_lane(params: Mapping[str, Tensor], lane: int) -> list[Tensor]:
 def by_derivative_clip(
     configs: Sequence[RecurrentConfig],
 ) -> tuple[list[int], list[tuple[slice, ClipDerivative]]]:
-    """Return the lanes for the fused layer, and the groups of lanes whose rule clamps inside, with their bounds."""
+    """Return the lanes for the fused layer, and stretches of lanes whose rule clamps inside, with their bounds."""
     lanes, inside = [], []
     for part in stretches(configs):
-        clip = derivative_clip(stack([config.clipper for config in configs[part]], torch.float32))
-        if clip is None:
+        if derivative_clip(configs[part.start].clipper) is None:
             lanes += range(part.start, part.stop)
-        else:
-            inside.append((part, clip))
+            continue
+        for start in range(part.start, part.stop, together(configs[0])):
+            piece = slice(start, min(part.stop, start + together(configs[0])))
+            clip = derivative_clip(stack([config.clipper for config in configs[piece]], torch.float32))
+            inside += [(piece, clip)] if clip else []
     return lanes, inside
+
+
+def together(config: RecurrentConfig) -> int:
+    """Return how many lanes may be unrolled at once: every time step of each is kept until the backward pass."""
+    return max(1, UNROLLED_ELEMENTS // (config.batch_size * config.sequence_length * config.hidden_units))

@@ -86,7 +86,8 @@ def gradient_flow(cell: str, x: Tensor, y: Tensor, params: Sequence[Tensor], sco
     (through,) = torch.autograd.grad(scored, extra, direct)
     reaching = functional.pad(through, (0, 0, 0, 1))
     reaching[:, -direct.shape[1] :] += direct
-    return reaching.square().sum((0, 2)).sqrt()
+    # In double precision: the square of what has faded would vanish in float32.
+    return torch.linalg.vector_norm(reaching.double(), dim=(0, 2)).float()
 
 
 SIGMOID_LIMIT, TANH_LIMIT = 4.595, 2.647

@@ -65,6 +65,11 @@ class RecurrentConfig(Config):
         return self.steps // self.steps_per_epoch
 
     @property
+    def has_bad_step(self) -> bool:
+        """Whether a step of this run has its targets scaled."""
+        return self.bad_scale != 1 and self.bad_step < self.steps
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the network's layers, from input to output."""
         return (self.cell.lower(), "output")

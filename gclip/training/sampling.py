@@ -28,9 +28,11 @@ def write(cell: str, params: Mapping[str, Tensor], count: int) -> Tensor:
         z = by_character[torch.arange(lanes), character] + drive + (w_hh * output.unsqueeze(1)).sum(-1)
         output, memory = STEPS[cell](z, memory)
         # The largest of logit + Gumbel noise is a draw from the softmax.
-        character = ((weight * output.unsqueeze(1)).sum(-1) + bias + luck[t]).argmax(-1)
-        written.append(character)
-    return torch.stack(written, dim=1).float()
+        logits = (weight * output.unsqueeze(1)).sum(-1) + bias
+        character = (logits + luck[t]).argmax(-1)
+        # Of what is not finite nothing can be drawn, and that is what the sample then says.
+        written.append(torch.where(logits.isfinite().all(-1), character.float(), torch.nan))
+    return torch.stack(written, dim=1)
 
 
 def _lstm(z: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:

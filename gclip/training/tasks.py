@@ -78,4 +78,5 @@ def restore(fields: Mapping[str, Any]) -> Config:
     Raises:
         pydantic.ValidationError: for a field out of range.
     """
-    return (RecurrentConfig if "problem" in fields else RunConfig)(**fields)
+    only_recurrent = RecurrentConfig.model_fields.keys() - RunConfig.model_fields.keys()
+    return (RecurrentConfig if only_recurrent & fields.keys() else RunConfig)(**fields)

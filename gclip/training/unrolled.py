@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -110,32 +110,75 @@ def into_weights(layer: LSTM | RNN, x: Tensor, before: Tensor) -> list[Tensor]:
     return [flat.transpose(1, 2) @ inputs, flat.transpose(1, 2) @ outputs, bias, bias]
 
 
+class Given(NamedTuple):
+    """One step of some lanes: inputs ``[lanes, rows, time, inputs]`` and targets ``[lanes, rows, answers]``."""
+
+    cell: str
+    x: Tensor
+    y: Tensor
+    params: Mapping[str, Tensor]
+    problem: SequenceProblem
+
+
+@dataclass
+class Forward:
+    """What a forward pass leaves: the layer, the outputs that are scored, losses and d loss / d answer."""
+
+    layer: LSTM | RNN
+    scored: Tensor
+    loss: Tensor
+    slope: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, given: Given) -> Forward:
+        """Run the network, and score its answers lane by lane."""
+        *weights, weight, bias = given.params.values()
+        layer = run(given.cell, given.x.movedim(2, 0), weights)
+        outputs = layer.outputs[1:].permute(1, 2, 0, 3)
+        scored = outputs if given.problem.every_step else outputs[:, :, -1:]
+        lanes = zip(scored, given.y, weight, bias, strict=True)
+        loss, slope = zip(*[_score(*lane, given.problem) for lane in lanes], strict=True)
+        return cls(layer, scored, torch.stack(loss), torch.stack(slope), weight)
+
+    def into_outputs(self, output_clip: Any) -> tuple[Tensor, Tensor]:
+        """Return d loss / d answer, clamped, and d loss / d output ``[time, lanes, rows, units]`` by way of it."""
+        into_answers = clamp_(self.slope.clone(), _per_lane(output_clip, 3))
+        into = self.layer.outputs.new_zeros(self.layer.outputs[1:].shape)
+        into[-self.scored.shape[2] :] = torch.matmul(into_answers, self.weight.unsqueeze(1)).permute(2, 0, 1, 3)
+        return into_answers, into
+
+
 def gradients(
     cell: str, x: Tensor, y: Tensor, params: Mapping[str, Tensor], problem: SequenceProblem, clip: ClipDerivative
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Return the lanes' losses, their gradients, and their gradients with the derivatives clamped on the way.
 
     Args:
-        x: inputs ``[lanes, rows, time, inputs]``.
-        y: targets ``[lanes, rows, answers]``.
+        x, y, params, problem: see `Given`.
         clip: its bounds are tensors ``[lanes]``.
     """
-    *weights, weight, bias = params.values()
-    steps = x.movedim(2, 0)
-    layer = run(cell, steps, weights)
-    outputs = layer.outputs[1:].permute(1, 2, 0, 3)
-    scored = outputs if problem.every_step else outputs[:, :, -1:]
-    loss, slope = zip(*[_score(*lane, problem) for lane in zip(scored, y, weight, bias, strict=True)], strict=True)
-    results = []
+    forward, results = Forward.of(Given(cell, x, y, params, problem)), []
     for output_clip, gate_clip in ((None, None), (clip.output_clip, clip.gate_clip)):
-        into_answers = clamp_(torch.stack(slope), _per_lane(output_clip, 3))
-        into_outputs = torch.zeros_like(outputs)
-        into_outputs[:, :, -scored.shape[2] :] = torch.matmul(into_answers, weight.unsqueeze(1))
-        before = layer.backward(into_outputs.permute(2, 0, 1, 3), _per_lane(gate_clip, 2))
+        into_answers, into_outputs = forward.into_outputs(output_clip)
+        before = forward.layer.backward(into_outputs, _per_lane(gate_clip, 2))
         flat = into_answers.flatten(1, 2)
-        head = [flat.transpose(1, 2) @ scored.flatten(1, 2), flat.sum(1)]
-        results.append(dict(zip(params, [*into_weights(layer, steps, before), *head], strict=True)))
-    return torch.stack(loss), *results
+        head = [flat.transpose(1, 2) @ forward.scored.flatten(1, 2), flat.sum(1)]
+        results.append(dict(zip(params, [*into_weights(forward.layer, x.movedim(2, 0), before), *head], strict=True)))
+    return forward.loss, *results
+
+
+def gradient_flow(
+    cell: str, x: Tensor, y: Tensor, params: Mapping[str, Tensor], problem: SequenceProblem, clip: ClipDerivative
+) -> Tensor:
+    """Return ``||d loss / d h_t||_2`` for h_0 to h_T, ``[lanes, T + 1]``, as the clamped derivatives make it."""
+    forward = Forward.of(Given(cell, x, y, params, problem))
+    _, into_outputs = forward.into_outputs(clip.output_clip)
+    before = forward.layer.backward(into_outputs, _per_lane(clip.gate_clip, 2))
+    reaching = torch.zeros_like(forward.layer.outputs)
+    reaching[:-1] = torch.matmul(before, forward.layer.recurrent)
+    reaching[1:] += into_outputs
+    return torch.linalg.vector_norm(reaching.double(), dim=(2, 3)).T.float()
 
 
 def _score(

@@ -257,6 +257,12 @@ def test_json_there_and_back(config: Config) -> None:
     assert again.clipper == config.clipper
 
 
+def test_one_field_tells_which_kind_is_meant() -> None:
+    assert restore({"cell": "RNN", "steps": 100}) == RecurrentConfig(cell="RNN", steps=100)
+    assert restore({"bad_scale": 100.0}) == RecurrentConfig(bad_scale=100.0)
+    assert restore({"learning_rate": 0.5}) == RunConfig(learning_rate=0.5)
+
+
 @pytest.mark.parametrize("mode", ["json", "python"])
 @pytest.mark.parametrize("config", SAMPLES, ids=lambda c: repr(c.clipper))
 def test_what_was_dumped_is_restored_as_what_it_was(config: Config, mode: str) -> None:

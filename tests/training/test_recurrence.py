@@ -141,10 +141,12 @@ def test_each_character_is_the_next_input(cell: Any) -> None:
     assert len({tuple(row.tolist()) for row in written}) == 3
 
 
-def test_a_diverged_network_writes_characters_too() -> None:
-    params = {name: torch.full_like(p, float("nan")) for name, p in writer("LSTM").items()}
+def test_of_a_diverged_network_nothing_can_be_drawn() -> None:
+    healthy = writer("LSTM")
+    params = {name: torch.cat([p, torch.full_like(p, float("nan"))]) for name, p in healthy.items()}
     written = sampling.write("LSTM", params, 5)
-    assert ((written >= 0) & (written < 45)).all()
+    assert written[len(written) // 2 :].isnan().all()
+    assert torch.equal(written[: len(written) // 2], sampling.write("LSTM", healthy, 5))
 
 
 # ---- verdicts

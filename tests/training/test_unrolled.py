@@ -14,7 +14,7 @@ from training_examples import differing
 
 import gclip
 from gclip.clipping import Chain, ClipByNorm, ClipDerivative, NoClip, stack
-from gclip.training import RecurrentConfig, recurrent, sequences, unrolled
+from gclip.training import RecurrentConfig, recurrence, recurrent, sequences, unrolled
 
 EACH = [RecurrentConfig(**SMALL, problem=problem, cell=cell) for problem in PROBLEMS for cell in CELLS]
 NAN, INF = math.nan, math.inf
@@ -199,3 +199,41 @@ def test_the_derivative_clip_saves_the_run_that_explodes_without() -> None:
     assert free.verdict == "diverged"
     assert clamped.verdict != "diverged"
     assert np.isfinite(clamped.loss).all()
+
+
+# ---- the flow through time
+
+
+@pytest.mark.parametrize("config", EACH, ids=named)
+def test_the_flow_without_a_bound_is_the_fused_layers(config: RecurrentConfig) -> None:
+    params, x, y = lanes(config, 2)
+    problem, loose = sequences.PROBLEMS[config.problem], stack([ClipDerivative(1e6, 1e6)] * 2, torch.float32)
+    flow = unrolled.gradient_flow(config.cell, x, y, params, problem, loose)  # type: ignore[arg-type]
+    for lane in range(2):
+        mine = [p[lane] for p in params.values()]
+        want = recurrent.gradient_flow(config.cell, x[lane], y[lane], mine, problem.score, problem.every_step)
+        torch.testing.assert_close(flow[lane], want, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("config", EACH, ids=named)
+def test_the_flow_is_clamped_on_its_way(config: RecurrentConfig) -> None:
+    case, rules = lanes(config, 2), [ClipDerivative(1e-4, 1e-3), ClipDerivative(1e-2, 1e6)]
+    params, x, y = case
+    clip: Any = stack(rules, torch.float32)
+    flow = unrolled.gradient_flow(config.cell, x, y, params, sequences.PROBLEMS[config.problem], clip)
+    for lane, rule in enumerate(rules):
+        loss, states = unrolled_loss(
+            config, of_lane(params, lane), x[lane], y[lane], (rule.gate_clip, rule.output_clip)
+        )
+        loss.backward()
+        want = [state.grad.norm() for state in states if state.grad is not None]
+        torch.testing.assert_close(flow[lane], torch.stack(want), rtol=1e-4, atol=1e-9)
+
+
+def test_many_lanes_are_unrolled_in_pieces_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [NoClip(), *[ClipDerivative(10.0**-k, 10.0**-k) for k in range(2, 7)]]
+    configs = [RecurrentConfig(**SMALL, clipper=rule, init_seed=i) for i, rule in enumerate(rules)]
+    whole = gclip.run(configs)
+    monkeypatch.setattr(recurrence, "UNROLLED_ELEMENTS", 2 * 9 * 5 * 7)
+    assert recurrence.together(configs[0]) == 2
+    assert [differing(a, b) for a, b in zip(whole, gclip.run(configs), strict=True)] == [[]] * 6
