@@ -4,7 +4,7 @@ The folders, from the bottom up; imports run down only:
 
 * `gclip.clipping`: what we teach, one clipping rule a file, torch only;
 * `gclip.training`: how a network is trained, and what is measured on the way;
-* `gclip.export`: the same run as a script for PyTorch or Keras;
+* `gclip.export`: the same run as a script for PyTorch, Lightning, Keras or Optax;
 * `gclip.serving`: where runs are trained and kept, for many people at once;
 * `gclip.dashboard`: how they are shown.
 

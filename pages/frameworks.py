@@ -59,7 +59,7 @@ st.caption(
 
 st.header("The clipnorm trap")
 st.markdown(
-    "A well-known tutorial on gradient clipping was written for Keras 2.2. Its line still runs today, without a "
+    "A well-known tutorial on gradient clipping was written for Keras 2.2. Its argument still works today, without a "
     "warning, and means something else."
 )
 for column, (title, result) in zip(st.columns(3), frameworks_words.trap(results).items(), strict=True):

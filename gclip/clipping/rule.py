@@ -100,7 +100,7 @@ def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: st
     except OverflowError:
         number = math.nan
     if not fits(number):
-        raise ValueError(f"{type(rule).__name__}: {name} is {value!r}; allowed is {allowed}.")
+        raise ValueError(f"{type(rule).__name__}: {name} is {value!r:.60}; allowed is {allowed}.")
     return number
 
 

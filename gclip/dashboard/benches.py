@@ -94,9 +94,9 @@ LSTM = Bench(
         "AutoClip: the 10th percentile": Entry(clipper=AutoClip(10.0)),
         "ZClip": Entry(clipper=ZClip()),
         "AdaGC": Entry(clipper=AdaGC()),
-        "No clipping, lower learning rate": Entry(learning_rate=0.1),
+        "No clipping, learning rate 0.1": Entry(learning_rate=0.1),
     },
-    sizes=(("steps", "batch_size"), ("hidden_units", "sequence_length")),
+    sizes=(("steps", "batch_size"), ("hidden_units", "sequence_length"), ("bad_scale",)),
     sections={
         "Training": ("learning_rate", "momentum", "optimizer", "steps", "batch_size"),
         "Problem": ("problem", "sequence_length", "bad_scale", "bad_step"),

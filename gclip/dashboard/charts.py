@@ -113,13 +113,13 @@ CHARTS = {
         "time step t",
         (Line("flow", kind="flow"),),
         log=False,
-        hint="log10 ‖∂L/∂hₜ‖ of the chosen run, before clipping; the gradient travels downwards, from the last h to h₀",
+        hint="log10 ‖∂L/∂hₜ‖ of the chosen run; the gradient travels downwards, from the last h to h₀",
     ),
     "ratio": Chart(
         "Does the gradient reach the first time step?",
         "‖∂L/∂h₀‖ ÷ ‖∂L/∂h_T‖",
         (Line("flow", 1.6, kind="ratio"),),
-        hint="before clipping · above 1: it grows on its way back (exploding) · below 1: it fades (vanishing)",
+        hint="above 1: it grows on its way back (exploding) · below 1: it fades (vanishing)",
     ),
     "sample": Chart(
         "What the network predicts now",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gclip.clipping import NoClip
+from gclip.clipping import NoClip, derivative_clip
+from gclip.dashboard.labels import no_what_if
 from gclip.dashboard.stories import naive
 from gclip.dashboard.words import listed, number, percent
 from gclip.training import History, RecurrentConfig
@@ -57,12 +58,15 @@ def _loss(runs: Sequence[Shown]) -> str:
 
 
 def _epochs(runs: Sequence[Shown]) -> str:
-    scored = [run for run in _alive(runs) if len(run.history.test_loss)]
-    if not scored:
-        return "No run has a finite loss to show: each left the chart within its first epoch." if runs else ""
-    share = {run.label: float(run.history.test_loss[-1]) / run.history.baseline[1] for run in scored}
-    best = min(share, key=lambda label: share[label])
-    return f"Best so far: {best}, with {percent(share[best])} of the loss of {naive(scored[0].history.config)}."
+    alive = _alive(runs)
+    if scored := [run for run in alive if len(run.history.test_loss) and np.isfinite(run.history.test_loss[-1])]:
+        share, best = min((float(r.history.test_loss[-1]) / r.history.baseline[1], r.label) for r in scored)
+        return f"Best so far: {best}, with {percent(share)} of the loss of {naive(scored[0].history.config)}."
+    if alive:
+        return ""
+    if any(np.isfinite(run.history.test_loss).any() for run in runs):
+        return "Every run has diverged: what it had learned until then is lost."
+    return "No run has a finite loss to show: each was lost before it was first tested."
 
 
 def _norms(runs: Sequence[Shown]) -> str:
@@ -85,7 +89,9 @@ def _histogram(run: Shown) -> str:
     norms = run.history.measured[np.isfinite(run.history.measured)]
     low, middle, high = np.percentile(norms, [10, 50, 90]) if len(norms) else (np.nan,) * 3
     spread = f"between {number(low)} and {number(high)}, half of them below {number(middle)}"
-    return f"{run.label}: 80 % of what its rule measured lay {spread}. A threshold in that range clips some steps."
+    fixed = not no_what_if(run.history.config.clipper)
+    tail = " A threshold in that range clips some steps." if fixed else ""
+    return f"{run.label}: 80 % of what its rule measured lay {spread}.{tail}"
 
 
 def _rate(runs: Sequence[Shown]) -> str:
@@ -127,7 +133,8 @@ def _rule(run: Shown) -> str:
     history = run.history
     finite = np.isfinite(history.threshold) & np.isfinite(history.measured)
     if not finite.any():
-        return f"{run.label} has no threshold to hold the gradient to."
+        acts_inside = derivative_clip(history.config.clipper) is not None
+        return f"{run.label} {'clips inside the network' if acts_inside else 'has no threshold'}: none is drawn here."
     over = float((history.measured[finite] > history.threshold[finite]).mean())
     low, high = history.threshold[finite].min(), history.threshold[finite].max()
     moved = f"moved between {number(low)} and {number(high)}" if high > 1.001 * low else f"stayed at {number(high)}"
@@ -149,7 +156,7 @@ def _flow(run: Shown) -> str:
 
 
 JOURNEY = {
-    True: "A norm clip multiplies the whole gradient by one number: it cannot change this ratio.",
+    True: "At the same weights a norm clip cannot change this ratio; the lines part because the weights do.",
     False: "Here every time step adds a loss of its own on the way; in True explosion only the last one does.",
 }
 """What to know of the ratio, by whether the loss stands at the last time step alone."""
@@ -169,22 +176,19 @@ def _ratios(runs: Sequence[Shown]) -> str:
 
 def _sample(runs: Sequence[Shown]) -> str:
     parts = []
-    for run in runs:
-        if not len(run.history.sample):
-            continue
+    for run in [run for run in runs if len(run.history.sample)]:
         answer, right = run.history.sample[-1].astype(float), sample_target(_recurrent(run)).numpy()
         error = np.sqrt(np.mean((answer - right) ** 2))
-        off = "answers NaN" if np.isnan(answer).any() else f"is off by {number(error)}"
-        parts.append(f"{run.label} {off}")
-    return f"On average {listed(parts)}." if parts else ""
+        parts.append(f"{run.label} answers {number(error)} off" if np.isfinite(error) else f"{run.label} answers NaN")
+    return f"{listed(parts)} (root mean square)." if parts else ""
 
 
 def _text(runs: Sequence[Shown]) -> str:
     parts = []
     for run in runs:
-        if len(run.history.test_loss) and np.isfinite(run.history.test_loss[-1]):
+        if len(run.history.test_loss):
             loss = float(run.history.test_loss[-1])
-            parts.append(f"{run.label} {percent(float(np.exp(-loss)))}")
+            parts.append(f"{run.label} {percent(float(np.exp(-loss))) if np.isfinite(loss) else 'NaN'}")
     return f"Probability given to the right next letter (geometric mean): {listed(parts)}." if parts else ""
 
 

@@ -21,12 +21,12 @@ SYMBOLS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "�
 SEEDS = (1, 5, 20)
 
 HELP = {
-    "learning_rate": "Step length per unit of gradient. Unclipped, the default run learns at 0.001, explodes at 0.003.",
+    "learning_rate": "Step length per unit of gradient. A lower one is the classic remedy for explosions.",
     "momentum": "Share of the last step that is kept (SGD only). Steps can become 1/(1 - momentum) times longer.",
     "loss": "MSE has gradients as large as the error; MAE and Huber bound them: another way not to explode.",
     "standardize_target": "Mean 0 and standard deviation 1, from the training half: the classic remedy.",
     "init_seed": "Same seed, same initial weights for all runs.",
-    "batch_seed": "Same seed, same order of batches for all runs.",
+    "batch_seed": "Same seed, same batches for all runs.",
     "sequence_length": "How many time steps one sequence has: the gradient flows back through all of them.",
     "weight_gain": "0: PyTorch's own weights. g: every gate's recurrent weights are g times an orthogonal matrix.",
     "cell": "An LSTM has gates and a memory; the vanilla RNN (tanh) has neither.",
@@ -34,6 +34,13 @@ HELP = {
     "bad_step": "The step at which the bad batch strikes.",
     "problem": "sine: predict the next value. characters: the next letter. sum: add up numbers, asked at the end.",
 }
+
+
+RULE_NOTES = {
+    "ClipDerivative": "Graves' 10 and 100 were for a loss summed over time. Here it is a mean over rows and time "
+    "steps: useful bounds lie near 0.00001 to 0.001.",
+}
+"""What to know of a rule before its sliders make sense."""
 
 
 def experiment_control(state: State) -> None:
@@ -88,12 +95,16 @@ def _run_box(state: State, run: int, look: Style, runs: int) -> None:
         if second := st.session_state.get(state.rule_key(run, place)):
             st.caption(f"then {RULES[second].lower()}" if place == "1" else f"layer {place}: {RULES[second]}")
             _parameters(state, run, place, second, thresholds=True)
+    if note := RULE_NOTES.get(name):
+        st.caption(note)
     with st.expander("More for this run", icon=":material/tune:"):
-        _more(state, run, name, runs)
+        _more(state, run, runs)
 
 
-def _more(state: State, run: int, name: str, runs: int) -> None:
-    _parameters(state, run, "0", name, thresholds=False)
+def _more(state: State, run: int, runs: int) -> None:
+    for place in state.places(run):
+        if rule := st.session_state.get(state.rule_key(run, place)):
+            _parameters(state, run, place, rule, thresholds=False)
     _other_rule(state, run, "1", "Then also", "nothing more")
     st.markdown("**Another rule for one layer**")
     for layer in state.get("comparison").configs()[run][0].layers:
@@ -148,7 +159,7 @@ def _exact(value: float) -> str:
 
 
 def _slider(spec: Field[Any], key: str) -> None:
-    options = sorted({*grid(spec), st.session_state[key]})
+    options = sorted({*grid(spec), spec.default, st.session_state[key]})
     st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
 
 
@@ -159,7 +170,8 @@ def grid(spec: Field[Any]) -> list[float]:
         places = 1 - np.geomspace(1 - low, 1 - high, 20)
     else:
         places = 10 ** np.arange(np.log10(low), np.log10(high) + 0.05, 0.1)
-    return [round(place) if whole else float(f"{place:.2g}") for place in places]
+    digits = 2 if all(bound == float(f"{bound:.2g}") for bound in (low, high)) else 3
+    return [round(place) if whole else float(f"{place:.{digits}g}") for place in places]
 
 
 def seed_control(state: State) -> None:

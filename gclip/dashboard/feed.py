@@ -13,7 +13,7 @@ from gclip.serving import Snapshot
 from gclip.serving.wire import pack
 
 FINAL = ("done", "failed", "stopped")
-BANDS = ("loss", "total_norm", "clipped_norm", "cosine", "train_loss", "test_loss")
+BANDS = ("loss", "total_norm", "clipped_norm", "threshold", "cosine", "train_loss", "test_loss")
 """Series drawn as a band from the lowest to the highest seed, with the median."""
 
 STEPS = ("loss", "total_norm", "clipped_norm", "threshold", "measured", "clipped", "cosine", "layer_norm")

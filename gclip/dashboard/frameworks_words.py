@@ -97,7 +97,7 @@ def trap(results: Sequence[Result]) -> dict[str, Result]:
     found = {(result.call.library, result.call.argument): result for result in results}
     return {
         "The tutorial, in Keras 2.2–2.3": found[OLD_KERAS, "clipnorm"],
-        "The same line, in Keras 3": found[KERAS, "clipnorm"],
+        "The same argument, in Keras 3": found[KERAS, "clipnorm"],
         "The old meaning, in Keras 3": found[KERAS, "global_clipnorm"],
     }
 
@@ -121,7 +121,7 @@ def moral(results: Sequence[Result]) -> str:
     if then.same_as(now):
         return "Then and now agree at this gradient; only global_clipnorm differs: it turns a non-finite norm into NaN."
     tail = "" if then.same_as(write) else " Even global_clipnorm differs here: it turns a non-finite norm into NaN."
-    return f"**Same word, other rule: the same line makes another gradient.**{tail}"
+    return f"**Same word, other rule: the same argument makes another gradient.**{tail}"
 
 
 def sentence(words: str) -> str:

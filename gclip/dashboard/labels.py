@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 
@@ -88,8 +89,13 @@ def _within(rule: Clipper) -> str:
 
 
 def rule_label(rule: Clipper) -> str:
-    """Name a rule with its threshold, as the legend shows it."""
-    return LABELS[type(rule)](rule)
+    """Name a rule with its threshold, as the legend shows it, and every setting that is not the usual one."""
+    unusual = [
+        f"{spec.name} {getattr(rule, spec.name):g}"
+        for spec in fields(rule)
+        if "whole" in spec.metadata and getattr(rule, spec.name) != spec.default
+    ]
+    return LABELS[type(rule)](rule) + (f" ({', '.join(unusual)})" if unusual else "")
 
 
 def run_label(entry: Entry) -> str:

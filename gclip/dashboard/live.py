@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -101,7 +103,7 @@ def describe(comparison: Comparison, keys: list[list[str]], charts: tuple[str, .
     looks = styles(configs)
     relative = len({_unit(config) for config in configs}) > 1
     runs = tuple(Drawn(look, _bounds_norm(config)) for look, config in zip(looks, configs, strict=True))
-    tensors = tuple(task_of(configs[0]).shapes(configs[0]))
+    tensors = common_names([tuple(task_of(config).shapes(config)) for config in configs])
     labels = [run_label(entry) for entry in comparison.entries]
     groups = [_group(*run, relative) for run in zip(keys, labels, configs, looks, strict=True)]
     return {
@@ -118,6 +120,13 @@ def describe(comparison: Comparison, keys: list[list[str]], charts: tuple[str, .
     }
 
 
+def common_names(tensors: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Name the tensors of all runs: where an LSTM stands beside an RNN, their first layer is just recurrent."""
+    if len(set(tensors)) == 1:
+        return tensors[0]
+    return tuple(re.sub("^(lstm|rnn)\\.", "recurrent.", name) for name in tensors[0])
+
+
 def _group(keys: list[str], label: str, config: Config, look: Style, relative: bool) -> dict[str, Any]:
     """Return what the browser needs to know of one run."""
     return {
@@ -129,6 +138,7 @@ def _group(keys: list[str], label: str, config: Config, look: Style, relative: b
         "scale": task_of(config).baseline(config)[1] if relative else 1.0,
         "movable": not isinstance(config.clipper, NoClip) and not no_what_if(config.clipper),
         "no_what_if": no_what_if(config.clipper),
+        "what_if": "first rule: " if isinstance(config.clipper, Chain) else "",
     }
 
 
@@ -144,7 +154,7 @@ def _answers(config: Config) -> dict[str, Any]:
     return {
         "target": sample_target(config).tolist(),
         "alphabet": alphabet() if config.problem == "characters" else "",
-        "bad_step": config.bad_step if config.bad_scale != 1 else None,
+        "bad_step": config.bad_step if config.has_bad_step else None,
     }
 
 

@@ -147,14 +147,19 @@ def _read_field(name: str, values: Sequence[str], bench: Bench, refused: list[st
 
 def _read_shared(fields: dict[str, Any], bench: Bench, refused: list[str]) -> Config:
     """Return the shared settings; of sizes that are too large together, only as many go as must."""
-    usual = bench.default.shared.model_dump()
-    for too_large in ((), *bench.sizes):
-        fields = {name: value for name, value in fields.items() if name not in too_large}
+    usual, sizes = bench.default.shared.model_dump(), list(bench.sizes)
+    while True:
         try:
             return bench.kind(**usual | fields)
         except ValidationError as error:
-            refused += [sentence for sentence in explain(error) if not too_large]
-    return bench.default.shared
+            sentence = explain(error)[0]
+            refused += [sentence] if len(sizes) == len(bench.sizes) else []
+        if not sizes:
+            return bench.default.shared
+        # The field that the sentence names goes first, with those that make it too large.
+        too_large = next((names for names in sizes if sentence.split()[0] in names), sizes[0])
+        sizes.remove(too_large)
+        fields = {name: value for name, value in fields.items() if name not in too_large}
 
 
 def _read_entries(specs: Sequence[str], shared: Config, bench: Bench, refused: list[str]) -> tuple[Entry, ...]:

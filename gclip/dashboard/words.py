@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from gclip.clipping import AdaGC, AutoClip, Chain, Clipper, PerLayer, ZClip
+from gclip.clipping import AdaGC, AutoClip, Chain, ClipByNorm, Clipper, NormalizeGradient, PerLayer, ZClip
 from gclip.dashboard.stories import naive
 from gclip.training import History, RecurrentConfig
 
@@ -122,9 +122,12 @@ def _diverged(history: History) -> str:
 
 def _learned(history: History) -> str:
     rate = float(history.clipped.mean())
-    tail = " Every step was clipped: only the gradient's direction was used, never its length." if rate == 1 else ""
-    if 0 < rate < 1:
-        tail = f" {percent(rate)} of the steps were clipped."
+    tail = f" {percent(rate)} of the steps were clipped." if 0 < rate < 1 else ""
+    if rate == 1:
+        only_length = isinstance(history.config.clipper, ClipByNorm | NormalizeGradient)
+        tail = " Every step was clipped" + (
+            ": only the gradient's direction was used, never its length." if only_length else "."
+        )
     if isinstance(history.config, RecurrentConfig) and history.config.problem == "characters":
         tail += " It is tested on the text it learns from: this is memory, not understanding."
     return f"{_score(history)}.{tail}"
@@ -132,24 +135,38 @@ def _learned(history: History) -> str:
 
 def _score(history: History) -> str:
     test, baseline = float(history.test_loss[-1]), history.baseline[1]
-    return f"Test loss {number(test)}, {percent(test / baseline)} of {naive(history.config)} ({number(baseline)})"
+    share = test / baseline
+    compared = f"{percent(share)} of" if share < 10 else f"{number(share)} times that of"
+    return f"Test loss {number(test)}, {compared} {naive(history.config)} ({number(baseline)})"
 
 
 def _not_arrived(history: History) -> str:
+    return f"{_score(history)}. {_too_short(history)}"
+
+
+def _too_short(history: History) -> str:
     recurrent = isinstance(history.config, RecurrentConfig)
     length = f"{history.config.steps} steps" if recurrent else f"{history.config.epochs} epochs"
     if history.clipped.mean() > 0.99:
-        return f"{_score(history)}. Every step is cut so short that {length} are too few."
-    return f"{_score(history)}. It still needs more {'steps' if recurrent else 'epochs'} or longer steps."
+        return f"Every step is cut so short that {length} are too few."
+    return f"It still needs more {'steps' if recurrent else 'epochs'} or longer steps."
+
+
+PINNED = 0.2
+"""From this share of saturated gate values on, they are the reason why a recurrent network learns nothing."""
 
 
 def _stuck(history: History) -> str:
-    dead = float(history.dead_units[-1])
-    if dead and isinstance(history.config, RecurrentConfig):
-        why = f" {percent(dead)} of its gates are pinned at a limit: a saturated gate has no gradient to learn from."
-        return f"{_score(history)}.{why} An explosion in a recurrent network often ends so, without any NaN."
-    why = f" {percent(dead)} of the hidden units never fire: dead ReLUs have no gradient to learn from." if dead else ""
-    return f"{_score(history)}.{why}"
+    idle, score = float(history.dead_units[-1]), _score(history)
+    if not isinstance(history.config, RecurrentConfig):
+        why = f" {percent(idle)} of the hidden units never fire: dead ReLUs have no gradient to learn from."
+        return f"{score}.{why if idle else ''}"
+    if idle < PINNED:
+        return f"{score}. {_too_short(history) if history.clipped.mean() > 0.99 else 'Its gradient led nowhere.'}"
+    return (
+        f"{score}. Of its gates' values, {percent(idle)} are pinned at a limit, where no gradient passes. An explosion "
+        "in a recurrent network often ends so, without any NaN."
+    )
 
 
 TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": _diverged}

@@ -10,6 +10,9 @@ const BUDGET = 120;
 // How long a changed comparison waits for its first new number before the old ones are drawn faded.
 const PATIENCE = 150;
 
+// Charts whose line speaks of the last moment; the others' lines speak of the whole run.
+const OF_THE_END = new Set(["elements", "flow", "ratio", "sample", "scatter", "text"]);
+
 const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 
 export class Board {
@@ -53,7 +56,10 @@ export class Board {
     if (!this.started && data.selected !== undefined) this.selected = data.selected;
     this.started = true;
     const place = this.root.querySelector("[data-charts]");
-    for (const id of Object.keys(data.charts)) if (!this.charts.has(id)) this.charts.set(id, this.build(place, id));
+    Object.keys(data.charts).forEach((id, i) => {
+      if (!this.charts.has(id)) this.charts.set(id, this.build(place, id));
+      this.charts.get(id).figure.style.order = i;
+    });
     for (const chart of this.charts.values()) chart.drawn = "";
     this.patience = performance.now() + PATIENCE;
     this.show(this.notes);
@@ -148,7 +154,7 @@ export class Board {
     const versions = this.runs.map((run) => `${run.version}${run.old ? "o" : ""}${run.info.diverged.length}`);
     const state = JSON.stringify([versions, view, this.player.available, spec.title]);
     const told = this.notes[chart.id] ?? "";
-    const note = told && view.scrubbing ? `Over the whole run: ${told}` : told;
+    const note = told && view.scrubbing ? `${OF_THE_END.has(chart.id) ? "At the end" : "Over the whole run"}: ${told}` : told;
     if (chart.note.textContent !== note) chart.note.textContent = note;
     if (chart.drawn === state) return;
     chart.drawn = state;

@@ -1,5 +1,5 @@
 // From the numbers to plotly traces: one drawing routine for each kind of line.
-import { flow, ratio, sample, scatter, target } from "./recurrent.js";
+import { flow, flowRange, ratio, sample, scatter, target } from "./recurrent.js";
 import { lastUpTo, thin } from "./series.js";
 
 const LOW_DECADE = -10;
@@ -10,6 +10,7 @@ const KINDS = { line, chosen, clipped, rate, layers, histogram, elements, flow, 
 
 export function traces(chart, runs, view) {
   const drawn = [];
+  if (chart.id === "flow") view.flowRange = flowRange(runs);
   for (const template of chart.figure.data) {
     const run = runs[template.meta.run];
     const shown = run.old ?? run;

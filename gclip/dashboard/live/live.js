@@ -29,6 +29,11 @@ export function unmount(root) {
   root.closing = setTimeout(() => { root.live?.close(); root.live = null; }, 500);
 }
 
+// Old numbers may stand in for new ones only where they mean the same.
+function shape(data) {
+  return JSON.stringify([data.total, data.groups.length, data.tensors, Object.keys(data.charts), data.target]);
+}
+
 class Live {
   constructor(root, base) {
     this.root = root;
@@ -47,7 +52,7 @@ class Live {
     this.runs = data.groups.map((group, i) => {
       const same = held.get(name(group));
       if (same && !stale(same)) return same;
-      const shapeKept = this.data && this.data.total === data.total && this.data.groups.length === data.groups.length;
+      const shapeKept = this.data && shape(this.data) === shape(data);
       return new RunData(group.keys, shapeKept ? this.runs[i] : null);
     });
     this.data = data;

@@ -3,6 +3,8 @@ import { lastUpTo } from "./series.js";
 
 // Norms below this are drawn as this: a gradient of 0 has no logarithm, but it is the point of the chart.
 const FLOOR = 1e-12;
+// Beyond these powers of ten all norms have one colour: an explosion must not take the others' colours away.
+const RANGE = [-9, 3];
 
 function marksUpTo(run, view) {
   const steps = run.columns.mark_step;
@@ -22,7 +24,22 @@ export function flow(run, base, view) {
     }
   }
   const x = [...(run.columns.mark_step?.data.subarray(0, count) ?? [])];
-  return [{ ...base, opacity: 1, x, y: z.map((_, t) => t), z }];
+  const [zmin, zmax] = view.flowRange;
+  return [{ ...base, x, y: z.map((_, t) => t), z, zmin, zmax }];
+}
+
+// One range of colours for all runs, so that they can be compared: from the smallest to the largest norm of any.
+export function flowRange(runs) {
+  let low = Infinity, high = -Infinity;
+  for (const run of runs) {
+    for (const norm of run.columns.flow?.data.subarray(0, run.rows("flow") * run.columns.flow.width) ?? []) {
+      if (!Number.isFinite(norm)) continue;
+      low = Math.min(low, norm);
+      high = Math.max(high, norm);
+    }
+  }
+  const [bottom, top] = RANGE.map((exponent) => 10 ** exponent);
+  return [Math.max(low, bottom), Math.min(Math.max(high, bottom), top)].map((norm) => Math.log10(norm));
 }
 
 // How much of the gradient at the last time step reaches the first: above 1 it grows on its way back, below 1 it fades.
@@ -33,7 +50,7 @@ export function ratio(run, base, view) {
   for (let mark = 0; mark < count; mark++) {
     const value = data[mark * width] / data[(mark + 1) * width - 1];
     xs.push(run.columns.mark_step.data[mark]);
-    ys.push(Number.isFinite(value) && value > 0 ? Math.max(value, FLOOR) : null);
+    ys.push(Number.isFinite(value) ? Math.max(value, FLOOR) : null);
   }
   return [{ ...base, x: xs, y: ys, mode: xs.length < 30 ? "lines+markers" : "lines",
     marker: { ...base.marker, symbol: view.symbols[view.index], size: 5 } }];
@@ -71,13 +88,18 @@ export function target(chart, view) {
   return chart.id === "scatter" ? { ...shared, x: ends, y: ends, hoverinfo: "skip", hovertemplate: null } : null;
 }
 
+function letters(written, alphabet) {
+  if (written.some(Number.isNaN)) return "NaN: there is nothing to draw a letter from";
+  return written.map((id) => alphabet[id]).join("").replaceAll("\n", "↵\n");
+}
+
 // The text that each run's network writes by itself at this moment.
 export function texts(place, runs, view) {
   while (place.children.length > runs.length) place.lastChild.remove();
   while (place.children.length < runs.length) place.append(document.createElement("pre"));
   runs.forEach((run, i) => {
     const written = answers(run.old ?? run, view);
-    const text = written ? written.map((id) => view.alphabet[id] ?? "").join("") : "(nothing yet)";
+    const text = written ? letters(written, view.alphabet) : "(nothing yet)";
     const pre = place.children[i];
     pre.style.setProperty("--run", view.colors[i]);
     if (pre.dataset.text === text && pre.title === view.labels[i]) return;

@@ -53,7 +53,7 @@ export class WhatIf {
     const above = seen.filter((v) => v > this.value).length;
     const rate = seen.length ? `${Math.round((1000 * above) / seen.length) / 10} %` : "–";
     const at = [0.1, 0.5, 0.9, 0.99].map((q) => format(seen[Math.floor(q * (seen.length - 1))]));
-    const cells = [group.label, group.no_what_if || `${rate} of ${seen.length} steps`, ...at];
+    const cells = [group.label, group.no_what_if || `${group.what_if}${rate} of ${seen.length} steps`, ...at];
     const row = document.createElement("tr");
     row.style.setProperty("--run", group.color);
     row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
