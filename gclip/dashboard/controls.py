@@ -159,7 +159,8 @@ def _exact(value: float) -> str:
 
 
 def _slider(spec: Field[Any], key: str) -> None:
-    options = sorted({*grid(spec), spec.default, st.session_state[key]})
+    usual: Any = spec.default
+    options = sorted({*grid(spec), usual, st.session_state[key]})
     st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
 
 

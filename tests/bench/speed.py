@@ -23,7 +23,6 @@ import gclip
 from gclip import RunConfig
 from gclip.clipping import Chain, ClipByNorm, ClipByValue, NoClip
 from gclip.training import mlp, one_thread
-from gclip.training.batches import Batches
 from gclip.training.history import Chunk
 from gclip.training.problems import make_data
 from gclip.training.tape import Tape
@@ -71,7 +70,7 @@ def plain_loop() -> None:
             optimizer.step()
 
 
-def only_wind_back(tape: Tape, used: int, runs: list[int], batches: Batches) -> Chunk:
+def only_wind_back(tape: Tape, used: int, runs: list[int]) -> Chunk:
     """Stand in for `Tape.read`: make the tape ready for the next steps and measure nothing."""
     tape.params[0].copy_(tape.params[used])
     tape.start += used

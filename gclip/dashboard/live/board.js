@@ -36,9 +36,19 @@ export class Board {
       button.onclick = () => this.zoom(this.zooms[button.dataset.zoom]);
     });
     // The theme may change without a word: Streamlit swaps its style variables.
+    const place = root.querySelector("[data-charts]");
+    this.size = new ResizeObserver(() => requestAnimationFrame(() => this.resize(place.clientWidth)));
+    this.size.observe(place);
     this.theme = new MutationObserver(() => this.schedule());
     this.theme.observe(document.body, { attributes: true, subtree: false });
     this.theme.observe(document.documentElement, { attributes: true });
+  }
+
+  // Plotly follows the window, not its own place, which a side that opens or closes makes wider or narrower.
+  resize(width) {
+    if (!width || width === this.width) return;
+    this.width = width;
+    for (const chart of this.charts.values()) if (chart.ready && chart.plot.offsetParent) window.Plotly.Plots.resize(chart.plot);
   }
 
   update(data, runs) {
@@ -214,6 +224,7 @@ export class Board {
     this.player.close();
     this.watch.disconnect();
     this.theme.disconnect();
+    this.size.disconnect();
     for (const chart of this.charts.values()) if (chart.ready) window.Plotly.purge(chart.plot);
   }
 }
