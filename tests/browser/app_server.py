@@ -67,9 +67,10 @@ class Server:
         return (self.home / "server.log").read_text(errors="replace")
 
     def link(self, *runs: str, **settings: object) -> str:
-        """Return the address of a comparison."""
+        """Return the address of a comparison; ``page`` among the settings is the page that shows it."""
+        page = settings.pop("page", "compare")
         query = urlencode([*[("run", run) for run in runs], *settings.items()])
-        return f"{self.url}/compare?{query}"
+        return f"{self.url}/{page}?{query}"
 
     def _answers(self) -> bool:
         try:

@@ -34,9 +34,9 @@ FLAGS = [
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Where Streamlit itself looks in vain, once, when a page is opened by a deep link."""
 
-STEP_CHARTS = {"loss", "norms", "epochs", "rate", "cosine", "layers"}
+STEP_CHARTS = {"loss", "norms", "epochs", "rate", "cosine", "rule", "layers"}
 CHARTS = STEP_CHARTS | {"histogram", "elements"}
-LONG = {"epochs": 1000, "seeds": 5, "hidden_units": 128, "hidden_layers": 2}
+LONG: dict[str, Any] = {"epochs": 1000, "seeds": 5, "hidden_units": 128, "hidden_layers": 2}
 """Settings of runs that are still training when a test has done with them."""
 
 WIDE, TALL = 1400, 2800
@@ -96,10 +96,10 @@ class Board:
         self.asked: list[list[str]] = []
         page.on("request", self._ask)
 
-    def open(self, url: str, state: str = "final") -> Board:
+    def open(self, url: str, state: str = "final", charts: int = len(CHARTS)) -> Board:
         """Go to an address and wait until the board is in this state, and all its charts are drawn."""
         self.page.goto(url)
-        self.until(f"probe.state === '{state}' && probe.ready({len(CHARTS)})")
+        self.until(f"probe.state === '{state}' && probe.ready({charts})")
         if state == "final":
             self.redraw()
         return self
@@ -182,7 +182,9 @@ class Board:
     def stop(self) -> None:
         """Press Stop, if anything trains, so that it does not hold up others."""
         if self.get("globalThis.probe?.state") in ("training", "hidden"):
-            self.press("[data-stop]")
+            # What was training a moment ago may have ended by now, and its button with it.
+            with suppress(TimeoutError):
+                self.page.locator(".gclip [data-stop]").click(timeout=2000)
 
     def close(self) -> None:
         """Close the tab when it has stopped, or when somebody else still wants its runs."""

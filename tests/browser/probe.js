@@ -11,7 +11,14 @@ window.probe = {
 
   figure(name) { return this.root?.querySelector(`figure[data-chart="${name}"]`); },
   updates(name) { return Number(this.figure(name)?.dataset.updates ?? 0); },
-  ready(count) { return this.figures.length === count && this.figures.every((f) => f.querySelector(".plot").data); },
+  // The chart of texts is none of plotly's.
+  ready(count) {
+    return this.figures.length === count && this.figures.every((f) => f.querySelector(".plot").data ?? f.querySelector("pre"));
+  },
+  get texts() {
+    return [...(this.figure("text")?.querySelectorAll("pre") ?? [])].map((pre) => ({
+      name: pre.querySelector("b").textContent, written: pre.dataset.text }));
+  },
 
   cards() {
     return [...(this.root?.querySelectorAll(".card") ?? [])].map((card) => {
@@ -22,23 +29,26 @@ window.probe = {
   },
 
   charts() {
-    return Object.fromEntries(this.figures.map((figure) => {
+    const drawn = this.figures.filter((figure) => figure.querySelector(".plot").data);
+    return Object.fromEntries(drawn.map((figure) => {
       const { data, layout } = figure.querySelector(".plot");
       return [figure.dataset.chart, {
         updates: this.updates(figure.dataset.chart),
         linked: layout.meta.linked,
         range: layout.xaxis.range,
         bands: (layout.shapes ?? []).filter((shape) => shape.type === "rect").map((shape) => shape.x0),
+        lines: (layout.shapes ?? []).filter((shape) => shape.type === "line" && shape.xref === "x").map((shape) => shape.x0),
         labels: (layout.annotations ?? []).map((label) => label.text),
         traces: data.map((trace) => this.trace(trace)),
       }];
     }));
   },
 
-  trace({ x = [], y = [], meta = {}, marker = {}, mode, fill, line = {}, hovertemplate }) {
+  trace({ x = [], y = [], z, meta = {}, marker = {}, mode, fill, line = {}, name, hovertemplate }) {
     const drawn = [...y].filter((value) => value !== null).length;
-    return { ...meta, mode, fill, color: line.color, symbol: marker.symbol, drawn, points: x.length, at: x[0],
-      end: x.length ? Math.max(...x) : -1, says: hovertemplate };
+    return { ...meta, name, mode, fill, color: line.color, symbol: marker.symbol, drawn, points: x.length, at: x[0],
+      end: x.length ? Math.max(...x) : -1, says: hovertemplate,
+      cells: z?.flat().filter((value) => value !== null).length, rows: z?.length, sum: z?.flat().reduce((a, b) => a + b, 0) };
   },
 
   // From the next release of a key, take the time until the loss chart shows numbers of a run with another name.

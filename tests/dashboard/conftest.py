@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from dashboard_examples import RULES
+from dashboard_examples import PROBLEMS, RECURRENT, RULES, recurrent
 
 import gclip
 from gclip.training import History, RunConfig
@@ -11,6 +11,14 @@ from gclip.training import History, RunConfig
 def real() -> dict[str, History]:
     """Real runs of the tutorial's length, by name."""
     return dict(zip(RULES, gclip.run([RunConfig(clipper=rule) for rule in RULES.values()]), strict=True))
+
+
+@pytest.fixture(scope="session")
+def through_time() -> dict[str, dict[str, History]]:
+    """Real runs of recurrent networks, by problem and name."""
+    configs = [recurrent(problem, **settings) for problem in PROBLEMS for settings in RECURRENT.values()]
+    histories = iter(gclip.run(configs))
+    return {problem: {name: next(histories) for name in RECURRENT} for problem in PROBLEMS}
 
 
 @pytest.fixture(scope="session")

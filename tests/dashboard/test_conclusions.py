@@ -7,17 +7,18 @@ import warnings
 
 import numpy as np
 import pytest
-from dashboard_examples import RULES, altered, until_step
+from dashboard_examples import PROBLEMS, RECURRENT, RULES, altered, recurrent, until_step
 
 import gclip
 from gclip.clipping import ClipByNorm
+from gclip.dashboard.charts import CHARTS, COMPARISON, SAMPLES, charts_of
 from gclip.dashboard.conclusions import OF_ALL, OF_ONE, Shown, conclusions
-from gclip.dashboard.figures import CHARTS
 from gclip.dashboard.words import number, percent
 from gclip.serving.runs import empty
-from gclip.training import History, RunConfig
+from gclip.training import History, RecurrentConfig, RunConfig
+from gclip.training.recurrence import sample_target
 
-LABELS = {name: f"«{name}»" for name in RULES}
+LABELS = {name: f"«{name}»" for name in (*RULES, *RECURRENT)}
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +37,8 @@ def about(line: str, name: str) -> str:
 
 
 def test_every_chart_has_its_conclusion(real: dict[str, History]) -> None:
-    assert {*OF_ALL, *OF_ONE} == set(CHARTS)
-    assert set(conclusions(shown(real, *RULES), chosen=1)) == set(CHARTS)
+    assert {*OF_ALL, *OF_ONE} == set(COMPARISON)
+    assert set(conclusions(shown(real, *RULES), chosen=1)) == set(COMPARISON)
 
 
 def test_every_line_is_a_sentence(real: dict[str, History]) -> None:
@@ -154,6 +155,18 @@ def test_the_element_line_tells_zeros_from_nans(real: dict[str, History]) -> Non
         assert percent(float(broken or zeros)) in line
 
 
+def test_the_rule_line_tells_how_far_the_threshold_moved_and_how_often_it_was_passed(real: dict[str, History]) -> None:
+    for chosen, name in enumerate(RULES):
+        line = conclusions(shown(real, *RULES), chosen)["rule"]
+        history = real[name]
+        assert line.startswith(LABELS[name])
+        if name == "unclipped":
+            assert line == f"{LABELS[name]} has no threshold: none is drawn here."
+            continue
+        over = (history.measured > history.threshold)[np.isfinite(history.measured)]
+        assert f"stayed at {number(history.threshold[0])}; {percent(float(over.mean()))} of the steps" in line
+
+
 @pytest.mark.parametrize("names", [("unclipped",), ("norm 1",), ("unclipped", "norm 1", "value 5"), tuple(RULES)])
 @pytest.mark.parametrize("steps", [0, 1])
 def test_before_the_second_step_nothing_is_concluded(real: dict[str, History], names: tuple, steps: int) -> None:
@@ -167,7 +180,7 @@ def test_any_stage_of_training_has_its_lines(real: dict[str, History], names: tu
     stage = [Shown(name, until_step(real[name], steps)) for name in names]
     for chosen in range(len(stage)):
         notes = conclusions(stage, chosen)
-        assert {"loss", "norms", "rate", "cosine", "histogram", "layers", "elements"} <= set(notes)
+        assert {"loss", "norms", "rate", "cosine", "histogram", "layers", "elements", "rule"} <= set(notes)
         assert not [line for line in notes.values() if re.search(r"\bnan\b", line)]
 
 
@@ -183,7 +196,7 @@ def test_all_runs_diverged(real: dict[str, History]) -> None:
     runs = [Shown("a", real["unclipped"]), Shown("b", real["unclipped"])]
     notes = conclusions(runs, 1)
     assert notes["loss"].count("explodes at step") == 2
-    assert set(notes) == set(CHARTS)
+    assert set(notes) == set(COMPARISON)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +225,180 @@ def test_extreme_runs_give_no_warning(settings: dict) -> None:
 def test_a_threshold_that_underflows_gives_no_warning(rule: str) -> None:
     [history] = gclip.run([RunConfig(clipper=rule, epochs=2)])
     assert "nan" not in conclusions([Shown("a", history)])["cosine"]
+
+
+@pytest.mark.parametrize("rule", ["AutoClip(10.0)", "ZClip(warmup_steps=5)", "AdaGC(warmup_steps=5)"])
+def test_an_adaptive_rules_threshold_is_said_to_move(rule: str) -> None:
+    [history] = gclip.run([RunConfig(clipper=rule, epochs=3, standardize_target=True)])
+    line = conclusions([Shown("a", history)])["rule"]
+    seen = history.threshold[np.isfinite(history.threshold) & np.isfinite(history.measured)]
+    assert f"moved between {number(seen.min())} and {number(seen.max())}" in line
+    assert seen.min() < seen.max()
+    assert not re.search("nan|inf", line, re.IGNORECASE)
+
+
+def test_a_threshold_that_has_not_begun_is_none(real: dict[str, History]) -> None:
+    [history] = gclip.run([RunConfig(clipper="ZClip(warmup_steps=1000)", epochs=2, standardize_target=True)])
+    assert not np.isfinite(history.threshold).any()
+    assert conclusions([Shown("a", history)])["rule"] == "a has no threshold: none is drawn here."
+
+
+Through = dict[str, dict[str, History]]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_recurrent_chart_has_its_conclusion(through_time: Through, problem: str) -> None:
+    runs = shown(through_time[problem], *RECURRENT)
+    charts = set(charts_of(runs[0].history.config))
+    for chosen in range(len(runs)):
+        notes = conclusions(runs, chosen)
+        assert charts <= set(notes)
+        assert not ({"flow", "ratio", "sample", "scatter", "text"} - charts) & set(notes)
+        assert all(line.endswith(".") and "\n" not in line for line in notes.values())
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_flow_line_gives_what_reached_the_first_time_step(through_time: Through, problem: str) -> None:
+    for chosen, (name, history) in enumerate(through_time[problem].items()):
+        line = conclusions(shown(through_time[problem], *RECURRENT), chosen)["flow"]
+        assert line.startswith(LABELS[name])
+        last = np.flatnonzero(np.isfinite(history.flow).all(1))[-1]
+        for mark in (0, last):
+            ratio = float(history.flow[mark, 0]) / float(history.flow[mark, -1])
+            assert f"{number(ratio)} at step {history.mark_step[mark]}" in line
+        assert not re.search("nan|inf", line, re.IGNORECASE)
+
+
+def test_a_flow_that_breaks_is_told_as_far_as_it_was_finite(through_time: Through) -> None:
+    history = through_time["sine"]["broken"]
+    assert history.diverged_at is not None
+    assert np.isnan(history.flow[-1]).all()
+    line = conclusions([Shown("a", history)])["flow"]
+    steps = [int(step) for step in re.findall(r"at step (\d+)", line)]
+    assert steps[0] == 0
+    assert steps[1] <= history.diverged_at + 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_where_no_flow_is_finite_nothing_is_said_of_it(through_time: Through, value: float) -> None:
+    history = through_time["sine"]["norm"]
+    broken = Shown("a", altered(history, flow=np.full_like(history.flow, value)))
+    assert not {"flow", "ratio"} & set(conclusions([broken]))
+    assert conclusions([broken, Shown("b", history)])["ratio"].startswith("b ")
+
+
+def test_a_flow_of_zero_has_its_lines(through_time: Through) -> None:
+    history = through_time["sine"]["norm"]
+    flow = np.zeros_like(history.flow)
+    notes = conclusions([Shown("a", altered(history, flow=flow))])
+    assert "a fades (0)" in notes["ratio"]
+    assert "0 at step 59" in notes["flow"]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_ratio_line_tells_fading_from_growing(through_time: Through, problem: str) -> None:
+    line = conclusions(shown(through_time[problem], *RECURRENT))["ratio"]
+    for name, history in through_time[problem].items():
+        last = history.flow[np.isfinite(history.flow).all(1)][-1].astype(float)
+        word = "fades" if last[0] < last[-1] else "grows"
+        assert about(line, name).strip().startswith(f"{word} ({number(last[0] / last[-1])})")
+    assert ("cannot change this ratio" in line) == (problem == "sum")
+    assert ("loss of its own" in line) == (problem != "sum")
+
+
+@pytest.mark.parametrize(("problem", "chart"), [("sine", "sample"), ("sum", "scatter")])
+def test_the_sample_line_gives_each_runs_error(through_time: Through, problem: str, chart: str) -> None:
+    assert SAMPLES[problem] == chart
+    line = conclusions(shown(through_time[problem], *RECURRENT))[chart]
+    for name, history in through_time[problem].items():
+        assert isinstance(history.config, RecurrentConfig)
+        right = sample_target(history.config).numpy()
+        error = float(np.sqrt(np.mean((history.sample[-1].astype(float) - right) ** 2)))
+        said = "answers NaN" if name == "broken" else f"answers {number(error)} off"
+        assert re.split(",| and| \\(", about(line, name).strip())[0] == said
+    assert line.endswith(" (root mean square).")
+
+
+def test_an_infinite_answer_is_none(through_time: Through) -> None:
+    history = through_time["sine"]["norm"]
+    runs = [Shown("a", altered(history, sample=np.full_like(history.sample, np.inf)))]
+    assert conclusions(runs)["sample"] == "a answers NaN (root mean square)."
+
+
+def test_the_text_line_gives_the_probability_of_the_right_letter(through_time: Through) -> None:
+    line = conclusions(shown(through_time["characters"], *RECURRENT))["text"]
+    for name, history in through_time["characters"].items():
+        share = float(np.exp(-float(history.test_loss[-1])))
+        assert percent(share) in about(line, name)
+    broken = altered(through_time["characters"]["norm"], test_loss=np.full(3, np.nan, np.float32))
+    assert conclusions([Shown("a", broken)])["text"].endswith(": a NaN.")
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_the_test_line_names_the_best_run_and_what_it_beats(through_time: Through, problem: str) -> None:
+    alive = {name: history for name, history in through_time[problem].items() if history.diverged_at is None}
+    share = {name: float(history.test_loss[-1]) / history.baseline[1] for name, history in alive.items()}
+    best = min(share, key=lambda name: share[name])
+    line = conclusions(shown(through_time[problem], *RECURRENT))["tests"]
+    beaten = "guessing by how often each letter occurs" if problem == "characters" else "predicting the mean"
+    assert line == f"Best so far: {LABELS[best]}, with {percent(share[best])} of the loss of {beaten}."
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("steps", [0, 1, 2, 5, 19, 20, 21, 40, 59])
+def test_any_stage_of_a_recurrent_run_has_its_lines(through_time: Through, problem: str, steps: int) -> None:
+    stage = [Shown(name, until_step(history, steps)) for name, history in through_time[problem].items()]
+    for chosen in range(len(stage)):
+        notes = conclusions(stage, chosen)
+        assert ({"loss", "norms", "rate", "cosine", "histogram", "layers", "flow", "ratio"} <= set(notes)) == (
+            steps > 1
+        )
+        assert not [line for line in notes.values() if re.search(r"\bnan\b", line)]
+        assert (SAMPLES[problem] in notes) == (steps >= 20)
+
+
+@pytest.mark.parametrize("name", ["norm 1", "norm .1"])
+def test_a_run_before_its_first_evaluation_is_not_said_to_have_exploded(real: dict[str, History], name: str) -> None:
+    assert "No run has a finite loss" not in conclusions([Shown("a", until_step(real[name], 7))]).get("epochs", "")
+
+
+def test_a_recurrent_run_before_its_first_evaluation_is_not_said_to_have_exploded(through_time: Through) -> None:
+    for problem in PROBLEMS:
+        assert "tests" not in conclusions([Shown("a", until_step(through_time[problem]["norm"], 19))])
+
+
+def test_recurrent_runs_that_left_the_chart_had_no_epochs(through_time: Through) -> None:
+    line = conclusions([Shown("a", through_time["sum"]["broken"])])["tests"]
+    assert "No run has a finite loss" in line
+    assert "epoch" not in line
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_run_with_finite_weights_and_no_finite_test_loss_is_not_the_best(through_time: Through, value: float) -> None:
+    history = through_time["sum"]["norm"]
+    odd = altered(history, test_loss=np.full(3, value, np.float32))
+    line = conclusions([Shown("odd", odd), Shown("sound", history)])["tests"]
+    assert line.startswith("Best so far: sound,")
+    assert "NaN" not in conclusions([Shown("odd", odd)]).get("tests", "")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"learning_rate": 1000.0, "weight_gain": 16.0, "cell": cell, "problem": problem, "clipper": rule}
+        for cell in ("LSTM", "RNN")
+        for problem in PROBLEMS
+        for rule in ("NoClip()", "ClipByNorm(1e-30)")
+    ]
+    + [
+        {"problem": "sine", "bad_scale": 1e6, "bad_step": 5, "learning_rate": 1000.0},
+        {"problem": "sum", "bad_scale": 0.0, "bad_step": 0},
+        {"problem": "sum", "sequence_length": 2, "hidden_units": 1, "batch_size": 1},
+        {"problem": "sum", "sequence_length": 200, "weight_gain": 16.0, "learning_rate": 10.0},
+    ],
+    ids=str,
+)
+def test_extreme_recurrent_runs_give_no_warning(settings: dict) -> None:
+    [history] = gclip.run([recurrent(**settings)])
+    notes = conclusions([Shown("a", history)])
+    assert {"loss", "norms", "rate", "tests"} <= set(notes) <= set(CHARTS) | {"elements", "epochs"}

@@ -10,8 +10,8 @@ import pytest
 
 import gclip
 from gclip.dashboard import exports
+from gclip.dashboard.labels import run_label
 from gclip.dashboard.settings import Comparison, Entry
-from gclip.dashboard.words import run_label
 from gclip.serving import Snapshot
 from gclip.training import RunConfig
 

@@ -11,7 +11,7 @@ from typing import Any
 import hypothesis.strategies as some
 import numpy as np
 import pytest
-from dashboard_examples import altered, snapshot, until_step
+from dashboard_examples import PROBLEMS, altered, recurrent, snapshot, until_step
 from hypothesis import given, settings
 
 import gclip
@@ -24,6 +24,10 @@ from gclip.training import History, RunConfig
 START = [0, 0, 0]
 SHORT = gclip.run([RunConfig(epochs=4), RunConfig(epochs=4, clipper="ClipByNorm(1.0)")])
 """Sixty-four steps: one run that diverges and one that does not."""
+
+
+THROUGH_TIME = gclip.run([recurrent(p, clipper=r) for p in PROBLEMS for r in ("NoClip()", "AutoClip(10.0)")])
+"""Sixty steps of each recurrent problem, unclipped and clipped."""
 
 
 def one(group: Sequence[Snapshot], since: Sequence[int] = START) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -41,9 +45,65 @@ def counts(history: History) -> list[int]:
 def test_pieces_put_together_are_the_whole(history: History, stops: list[int]) -> None:
     stages = [until_step(history, stop) for stop in [0, *stops, 64]]
     pieces = [one([snapshot(new, "training")], counts(old))[1] for old, new in pairwise(stages)]
-    for name in (*STEPS, *EPOCHS, *MARKS):
+    check_whole(pieces, history)
+
+
+def check_whole(pieces: list[dict[str, np.ndarray]], history: History) -> None:
+    """Check that pieces add up to all that is sent of a history, and hold nothing else."""
+    names = {name for name in (*STEPS, *EPOCHS, *MARKS) if name in history.names}
+    assert all(set(piece) == names for piece in pieces)
+    for name in names:
         whole = getattr(history, name).astype(np.float32)
         assert np.concatenate([piece[name] for piece in pieces]).tobytes() == whole.tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(some.sampled_from(THROUGH_TIME), some.lists(some.integers(0, 60), max_size=8).map(sorted))
+def test_pieces_of_a_recurrent_run_are_the_whole_with_flow_and_samples(history: History, stops: list[int]) -> None:
+    stages = [until_step(history, stop) for stop in [0, *stops, 60]]
+    check_whole([one([snapshot(new, "training")], counts(old))[1] for old, new in pairwise(stages)], history)
+
+
+def test_flow_and_samples_are_sent_where_the_run_records_them() -> None:
+    widths = {"sine": 12, "characters": 60, "sum": 40}
+    for history, arrays in [(h, one([snapshot(h)])[1]) for h in THROUGH_TIME]:
+        assert arrays["flow"].shape == (len(history.mark_step), 13)
+        assert arrays["sample"].shape == (3, widths[history.config.model_dump()["problem"]])
+    assert not {"flow", "sample"} & set(one([snapshot(SHORT[0])])[1])
+
+
+def test_of_a_band_the_first_seeds_flow_and_sample_are_sent() -> None:
+    group = gclip.run([recurrent("sine", init_seed=seed, batch_seed=seed) for seed in range(5)])
+    _, arrays = one([snapshot(history) for history in group])
+    for name in ("flow", "sample"):
+        np.testing.assert_array_equal(arrays[name], getattr(group[0], name))
+        assert f"{name}.low" not in arrays
+    assert (arrays["loss.low"] <= arrays["loss"]).all()
+
+
+def test_a_band_of_recurrent_runs_goes_as_far_as_its_slowest_seed() -> None:
+    group = [snapshot(THROUGH_TIME[0]), snapshot(until_step(THROUGH_TIME[0], 30), "training")]
+    _, arrays = one(group)
+    assert (len(arrays["loss"]), len(arrays["sample"]), len(arrays["flow"])) == (30, 1, 20)
+
+
+def test_characters_arrive_as_whole_numbers_of_the_alphabet() -> None:
+    written = one([snapshot(THROUGH_TIME[2])])[1]["sample"]
+    assert ((written >= 0) & (written < 45) & (written == written.round())).all()
+
+
+def test_the_notes_of_recurrent_runs_come_with_the_numbers() -> None:
+    for problem, pair in zip(PROBLEMS, zip(THROUGH_TIME[::2], THROUGH_TIME[1::2], strict=True), strict=True):
+        groups = [[snapshot(history)] for history in pair]
+        notes = [unpack(feed(groups, ["first", "second"], [START] * 2, i))[0]["notes"] for i in (0, 1)]
+        assert [note["flow"].split(":")[0] for note in notes] == ["first", "second"]
+        assert {"sine": "sample", "characters": "text", "sum": "scatter"}[problem] in notes[0]
+
+
+def test_an_update_of_a_recurrent_run_costs_what_is_new() -> None:
+    [history] = gclip.run([recurrent("sine", steps=400, sequence_length=50, hidden_units=4)])
+    before = until_step(history, 380)
+    assert len(feed([[snapshot(history)]], ["a"], [counts(before)])) < 6_000
 
 
 def test_nothing_is_sent_twice() -> None:

@@ -159,7 +159,7 @@ def test_the_route_is_for_reading_only(shelf: Shelf) -> None:
     assert get("/gclip/live", asked(*shelf.runs), method="POST")[0] == 405
 
 
-@pytest.mark.parametrize("name", ["live.js", "board.js", "series.js", "draw.js"])
+@pytest.mark.parametrize("name", ["live.js", "board.js", "series.js", "draw.js", "recurrent.js"])
 def test_the_live_views_files_are_served(name: str) -> None:
     status, headers, body = get(f"/gclip/static/{VERSION}/{name}")
     assert status == 200

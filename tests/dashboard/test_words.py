@@ -1,4 +1,4 @@
-"""Verdicts and labels say what the run's own numbers say."""
+"""Verdicts say what the run's own numbers say."""
 
 from __future__ import annotations
 
@@ -7,13 +7,23 @@ import math
 import hypothesis.strategies as some
 import numpy as np
 import pytest
-from dashboard_examples import altered, entries, until_step
-from hypothesis import given, settings
+from dashboard_examples import PROBLEMS, RECURRENT, altered, recurrent, until_step
+from hypothesis import given
 
-from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, Clipper, NoClip
-from gclip.dashboard.settings import Entry
-from gclip.dashboard.words import listed, number, percent, post_mortem, rule_label, run_label, verdict
-from gclip.training import History
+import gclip
+from gclip.clipping import AdaGC, AutoClip, Chain, ClipByNorm, PerLayer, ZClip
+from gclip.dashboard.words import (
+    ADAPTIVE,
+    listed,
+    memory_note,
+    number,
+    percent,
+    post_mortem,
+    rules_in,
+    verdict,
+    warm_up_note,
+)
+from gclip.training import Event, History, RunConfig
 
 
 @pytest.mark.parametrize(
@@ -83,39 +93,6 @@ def test_percent_of_what_is_no_share_is_still_a_text(share: float) -> None:
 
 def test_lists() -> None:
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-
-
-@pytest.mark.parametrize(
-    ("rule", "label"),
-    [
-        (NoClip(), "No clipping"),
-        (ClipByNorm(1.0), "Norm ≤ 1"),
-        (ClipByNorm(0.25, norm_type=1.0), "L1 norm ≤ 0.25"),
-        (ClipByNorm(2.0, norm_type=math.inf), "Max norm ≤ 2"),
-        (ClipByNorm(2.0, norm_type=3.0), "L3 norm ≤ 2"),
-        (ClipByTensorNorm(10.0), "Tensor norm ≤ 10"),
-        (ClipByValue(5.0), "Value ≤ 5"),
-        (Chain(ClipByNorm(1.0), ClipByValue(0.1)), "Norm ≤ 1, then value ≤ 0.1"),
-        (Chain(ClipByValue(1.0), ClipByNorm(0.1)), "Value ≤ 1, then norm ≤ 0.1"),
-    ],
-)
-def test_rules_are_named_with_their_threshold(rule: Clipper, label: str) -> None:
-    assert rule_label(rule) == label
-
-
-def test_a_run_is_named_by_all_it_does_differently() -> None:
-    label = run_label(Entry(clipper=ClipByNorm(1.0), learning_rate=0.002, standardize_target=True))
-    assert label == "Norm ≤ 1 · lr 0.002 · target scaled"
-    assert run_label(Entry(standardize_target=False)) == "No clipping · target raw"
-
-
-@settings(max_examples=100, deadline=None)
-@given(entries)
-def test_every_run_has_a_name_of_one_line(entry: Entry) -> None:
-    label = run_label(entry)
-    assert label
-    assert "\n" not in label
-    assert label.count(" · ") == len(entry.changes())
 
 
 def test_the_diverged_card_names_the_step_and_what_broke(real: dict[str, History]) -> None:
@@ -211,3 +188,122 @@ def test_a_run_that_has_diverged_may_be_told_before_its_first_epoch_ends(real: d
     assert not len(history.test_loss)
     assert verdict([history]).tone == "diverged"
     assert str(history.diverged_at) in verdict([history]).title
+
+
+Through = dict[str, dict[str, History]]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_every_recurrent_run_has_its_card(through_time: Through, problem: str) -> None:
+    for history in through_time[problem].values():
+        card = verdict([history]).as_dict()
+        assert card["tone"] == history.verdict
+        assert all(card.values())
+        assert card["text"].endswith(".")
+        assert "epoch" not in card["text"]
+        assert ("memory, not understanding" in card["text"]) == (problem == "characters" and card["tone"] == "learned")
+
+
+def test_the_learned_card_of_a_recurrent_run(through_time: Through) -> None:
+    history = through_time["sine"]["autoclip"]
+    card = verdict([history])
+    assert (card.tone, card.title) == ("learned", "Learned")
+    assert number(float(history.test_loss[-1])) in card.text
+    assert "of predicting the mean" in card.text
+    assert f"{percent(float(history.clipped.mean()))} of the steps were clipped" in card.text
+
+
+def test_characters_are_measured_against_the_letters_frequencies(through_time: Through) -> None:
+    history = through_time["characters"]["rnn"]
+    assert "guessing by how often each letter occurs" in verdict([history]).text
+    low = altered(history, test_loss=np.full(3, 0.1, np.float32))
+    assert "It is tested on the text it learns from: this is memory, not understanding." in verdict([low]).text
+
+
+def test_a_saturated_network_is_told_so(through_time: Through) -> None:
+    history = through_time["sum"]["unclipped"]
+    card = verdict([history])
+    assert (card.tone, card.title) == ("stuck", "Finite, but learned nothing")
+    assert f"Of its gates' values, {percent(float(history.dead_units[-1]))} are pinned at a limit" in card.text
+    assert "dead ReLU" not in card.text
+    freed = altered(history, dead_units=np.zeros_like(history.dead_units))
+    assert "pinned" not in verdict([freed]).text
+
+
+def test_a_recurrent_run_that_has_not_arrived_needs_steps(through_time: Through) -> None:
+    history = through_time["characters"]["rnn"]
+    assert history.verdict == "still learning"
+    assert "more steps or longer steps" in verdict([history]).text
+    tight = altered(history, clipped=np.ones_like(history.clipped))
+    assert "60 steps are too few" in verdict([tight]).text
+
+
+def broken_at(step: int, rule: str, kind: str = "norm") -> History:
+    """Return a run under this rule whose gradient is lost at a step, and its weights with it."""
+    [history] = gclip.run([recurrent("sine", clipper=rule)])
+    events = [Event(kind, step, "output.weight"), Event("weight", step, "output.weight")]
+    return History.restore(history.config, history.arrays(), events)
+
+
+SAYS = {"AutoClip(10.0)": "reference AutoClip", "ZClip()": "zclip package", "AdaGC()": "plain moving average"}
+
+
+@pytest.mark.parametrize("rule", SAYS)
+@pytest.mark.parametrize("kind", ["norm", "gradient"])
+@pytest.mark.parametrize("around", ["{}", "Chain(ClipByValue(1.0), {})", "PerLayer(ClipByNorm(1.0), output={})"])
+def test_a_norm_that_an_adaptive_rule_kept_out_of_its_memory_is_told(rule: str, kind: str, around: str) -> None:
+    history = broken_at(37, around.format(rule), kind)
+    note = memory_note(history)
+    assert note.startswith(" Its memory left out the norm of step 37; ")
+    assert SAYS[rule] in note
+    assert note.endswith(".")
+    assert note in verdict([history]).text
+
+
+@pytest.mark.parametrize("rule", ["NoClip()", "ClipByNorm(1.0)", "NormalizeGradient(1.0)", "AdaptiveGradientClip(0.1)"])
+def test_rules_without_a_memory_have_no_note_of_it(rule: str) -> None:
+    assert memory_note(broken_at(37, rule)) == ""
+
+
+def test_a_run_that_stayed_finite_has_no_note_of_its_memory(through_time: Through) -> None:
+    assert memory_note(through_time["sine"]["autoclip"]) == ""
+    assert "memory" not in verdict([through_time["sine"]["autoclip"]]).text
+
+
+def test_a_real_run_whose_norm_overflows_is_told_what_the_reference_would_do() -> None:
+    [history] = gclip.run([RunConfig(clipper="AutoClip(100.0)", epochs=2, learning_rate=1000.0)])
+    assert history.verdict == "diverged"
+    card = verdict([history])
+    assert "one NaN makes every later threshold NaN" in card.text
+    norms = [event.step for event in history.post_mortem if event.kind in ("norm", "gradient")]
+    assert f"the norm of step {norms[0]};" in card.text
+
+
+@pytest.mark.parametrize(("step", "early"), [(0, True), (25, True), (26, False), (59, False)])
+def test_an_explosion_within_the_warm_up_is_told(step: int, early: bool) -> None:
+    history = broken_at(step, "ZClip()")
+    said = "ZClip only watches in its first 25 steps: this explosion was quicker."
+    assert (said in warm_up_note(history)) == (said in verdict([history]).text) == early
+    assert warm_up_note(broken_at(step, "AutoClip(10.0)")) == ""
+
+
+def test_the_tutorials_explosion_is_quicker_than_zclips_warm_up() -> None:
+    [history] = gclip.run([RunConfig(clipper="ZClip()", epochs=2)])
+    assert history.verdict == "diverged"
+    assert "this explosion was quicker" in verdict([history]).text
+
+
+def test_rules_are_found_however_deep() -> None:
+    rule = PerLayer(Chain(ClipByNorm(1.0), AutoClip(10.0)), lstm=ZClip(), output=AdaGC())
+    assert [type(part).__name__ for part in rules_in(rule)] == [
+        "PerLayer", "Chain", "ClipByNorm", "AutoClip", "ZClip", "AdaGC",
+    ]  # fmt: skip
+    assert {AutoClip, ZClip, AdaGC} == set(ADAPTIVE)
+
+
+def test_over_seeds_a_recurrent_run_counts_its_verdicts() -> None:
+    shapes = [recurrent("sine", init_seed=s, batch_seed=s, **RECURRENT["broken"]) for s in range(5)]
+    histories = gclip.run(shapes)
+    card = verdict(histories)
+    count = sum(history.verdict == card.tone for history in histories)
+    assert f"{count} of 5 seeds" in card.title

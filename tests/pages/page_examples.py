@@ -9,11 +9,13 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from gclip.dashboard.settings import SHARED, Comparison
-from gclip.training import RunConfig
+from gclip.dashboard.benches import COMPARE as COMPARE_BENCH
+from gclip.dashboard.labels import run_label
+from gclip.dashboard.settings import Bench, Comparison, read, write
+from gclip.training import Config
 
 ROOT = Path(__file__).parents[2]
-START, COMPARE = ROOT / "pages" / "start.py", ROOT / "pages" / "compare.py"
+START, COMPARE, LSTM = (ROOT / "pages" / f"{name}.py" for name in ("start", "compare", "lstm"))
 MAIN = ROOT / "gclip" / "dashboard" / "main.py"
 
 Link = Mapping[str, Sequence[str]]
@@ -32,15 +34,20 @@ def compare(**link: str | list[str]) -> AppTest:
     return opened(COMPARE, {name: [value] if isinstance(value, str) else value for name, value in link.items()})
 
 
+def lstm(**link: str | list[str]) -> AppTest:
+    """Open the LSTM page by a link."""
+    return opened(LSTM, {name: [value] if isinstance(value, str) else value for name, value in link.items()})
+
+
 def fine(at: AppTest) -> AppTest:
     """Return a page that shows no exception."""
     assert not at.exception, at.exception[0].value
     return at
 
 
-def shown(at: AppTest) -> Comparison:
+def shown(at: AppTest, bench: Bench = COMPARE_BENCH) -> Comparison:
     """Return the comparison on show."""
-    return at.session_state["comparison"]
+    return at.session_state[f"{bench.prefix}comparison"]
 
 
 def address(at: AppTest) -> dict[str, list[str]]:
@@ -48,9 +55,28 @@ def address(at: AppTest) -> dict[str, list[str]]:
     return {name: [values] if isinstance(values, str) else list(values) for name, values in at.query_params.items()}
 
 
-def specs(at: AppTest) -> list[str]:
+def specs(at: AppTest, bench: Bench = COMPARE_BENCH) -> list[str]:
     """Return the runs on show as a link writes them."""
-    return [entry.spec() for entry in shown(at).entries]
+    return [entry.spec() for entry in shown(at, bench).entries]
+
+
+def in_step(at: AppTest, bench: Bench = COMPARE_BENCH) -> AppTest:
+    """Return a page on which comparison, address bar, live view and what is trained say the same."""
+    comparison = shown(at, bench)
+    assert address(at) == write(comparison, bench)
+    assert read(address(at), bench) == (comparison, [])
+    [data] = live_data(at)
+    keys = [[config.key for config in group] for group in comparison.configs()]
+    assert [group["keys"] for group in data["groups"]] == keys
+    assert [group["label"] for group in data["groups"]] == [run_label(entry) for entry in comparison.entries]
+    return fine(at)
+
+
+def add(at: AppTest, preset: str, bench: Bench = COMPARE_BENCH) -> AppTest:
+    """Add one of the page's runs by its name."""
+    at.selectbox(key=f"{bench.prefix}preset").select(preset).run()
+    button = next(button for button in at.button if button.label == "Add this run")
+    return fine(button.click().run())
 
 
 def live_data(at: AppTest) -> list[dict[str, Any]]:
@@ -58,24 +84,24 @@ def live_data(at: AppTest) -> list[dict[str, Any]]:
     return [json.loads(view.proto.json or view.proto.mixed.json) for view in at.get("bidi_component")]
 
 
-def widgets_say(at: AppTest) -> dict[str, Any]:
+def widgets_say(at: AppTest, bench: Bench = COMPARE_BENCH) -> dict[str, Any]:
     """Return what the controls of the shared settings say."""
-    return {name: at.session_state[f"shared.{name}"] for name in SHARED}
+    return {name: at.session_state[f"{bench.prefix}shared.{name}"] for name in bench.shared}
 
 
-def settings_of(config: RunConfig) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in SHARED}
+def settings_of(config: Config, bench: Bench = COMPARE_BENCH) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in bench.shared}
 
 
 class Recorder:
     """A service that trains nothing and remembers what it was asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[list[RunConfig]] = []
+        self.asked: list[list[Config]] = []
         self.stopped: list[str] = []
         self.says: list[str] = []
 
-    def submit(self, configs: Sequence[RunConfig], owner: str) -> list[str]:
+    def submit(self, configs: Sequence[Config], owner: str) -> list[str]:
         self.asked.append(list(configs))
         return [config.key for config in configs]
 

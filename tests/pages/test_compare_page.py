@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import Any
 
 import pytest
-from page_examples import Recorder, address, compare, fine, live_data, settings_of, shown, specs, widgets_say
+from page_examples import (
+    Recorder,
+    add,
+    address,
+    compare,
+    fine,
+    in_step,
+    live_data,
+    settings_of,
+    shown,
+    specs,
+    widgets_say,
+)
 from streamlit.testing.v1 import AppTest
 
-from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, NoClip
-from gclip.dashboard.settings import PRESETS, SHARED, Comparison, Entry, read, write
+from gclip.clipping import CLIPPERS, Chain, ClipByNorm, ClipByValue, NoClip, PerLayer
+from gclip.dashboard.benches import COMPARE, REGRESSION_RUNS, RULES
+from gclip.dashboard.settings import Comparison, Entry
 from gclip.dashboard.state import AS_SHARED
-from gclip.dashboard.words import run_label
 from gclip.training import RunConfig
 
 pytestmark = pytest.mark.usefixtures("recorder")
 INF = float("inf")
 
 
-def in_step(at: AppTest) -> AppTest:
-    """Return a page on which comparison, address bar, live view and what is trained say the same."""
-    comparison = shown(at)
-    assert address(at) == write(comparison)
-    assert read(address(at)) == (comparison, [])
-    [data] = live_data(at)
-    keys = [[config.key for config in group] for group in comparison.configs()]
-    assert [group["keys"] for group in data["groups"]] == keys
-    assert [group["label"] for group in data["groups"]] == [run_label(entry) for entry in comparison.entries]
-    return fine(at)
-
-
-def add(at: AppTest, preset: str) -> AppTest:
-    at.selectbox(key="preset").select(preset).run()
-    button = next(button for button in at.button if button.label == "Add this run")
-    return fine(button.click().run())
-
-
 def test_the_default_shows_the_tutorials_three_runs(recorder: Recorder) -> None:
     at = in_step(compare())
-    assert shown(at) == Comparison()
+    assert shown(at) == COMPARE.default
     assert [entry.clipper for entry in shown(at).entries] == [NoClip(), ClipByNorm(1.0), ClipByValue(5.0)]
-    assert recorder.asked == [[config for group in Comparison().configs() for config in group]]
+    assert recorder.asked == [[config for group in COMPARE.default.configs() for config in group]]
     assert address(at) == {}
 
 
@@ -55,15 +50,15 @@ def test_moving_a_threshold_trains_that_run_alone_anew() -> None:
     assert [old["keys"] == new["keys"] for old, new in zip(before, after, strict=True)] == [True, False, True]
 
 
-@pytest.mark.parametrize("rule", [NoClip(), ClipByNorm(), ClipByTensorNorm(), ClipByValue()], ids=repr)
-@pytest.mark.parametrize("run", [0, 1, 2])
+@pytest.mark.parametrize("rule", [CLIPPERS[name]() for name in RULES], ids=repr)
+@pytest.mark.parametrize("run", [0, 2])
 def test_choosing_a_rule_starts_it_at_its_default(run: int, rule: Any) -> None:
     at = compare()
     at.selectbox(key=f"run{run}.rule0").select(type(rule).__name__)
     in_step(at.run())
     assert shown(at).entries[run].clipper == rule
     others = [i for i in range(3) if i != run]
-    assert [shown(at).entries[i] for i in others] == [Comparison().entries[i] for i in others]
+    assert [shown(at).entries[i] for i in others] == [COMPARE.default.entries[i] for i in others]
 
 
 @pytest.mark.parametrize("p", [1.0, 3.0, INF])
@@ -95,6 +90,77 @@ def test_adding_and_taking_away_a_second_rule(second: str) -> None:
     assert shown(at).entries[1].clipper == ClipByNorm(1.0)
 
 
+def test_one_layer_may_have_a_rule_of_its_own() -> None:
+    at = compare()
+    at.selectbox(key="run1.ruleoutput").select("ClipByValue")
+    in_step(at.run())
+    assert shown(at).entries[1].clipper == PerLayer(ClipByNorm(1.0), output=ClipByValue(5.0))
+    at.select_slider(key="run1.ruleoutput.ClipByValue.clip_value").set_value(0.1)
+    at.selectbox(key="run1.rulehidden").select("NoClip")
+    in_step(at.run())
+    assert shown(at).entries[1].clipper == PerLayer(ClipByNorm(1.0), hidden=NoClip(), output=ClipByValue(0.1))
+    at.selectbox(key="run1.rule1").select("ClipByNorm")
+    at.selectbox(key="run1.rulehidden").select("")
+    in_step(at.run())
+    both = Chain(ClipByNorm(1.0), ClipByNorm(1.0))
+    assert shown(at).entries[1].clipper == PerLayer(both, output=ClipByValue(0.1))
+    at.selectbox(key="run1.rule1").select("")
+    at.selectbox(key="run1.ruleoutput").select("")
+    in_step(at.run())
+    assert shown(at) == COMPARE.default
+
+
+def test_a_link_sets_the_rules_of_layers() -> None:
+    run = (
+        "PerLayer(Chain(ClipByNorm(max_norm=2.0, norm_type=1.0), ClipByValue(clip_value=0.3)), "
+        "hidden=NoClip(), output=ZClip(z_thresh=3.3, alpha=0.9, warmup_steps=7, clip_factor=0.5, eps=1e-05, "
+        "max_grad_norm=inf))"
+    )
+    at = in_step(compare(run=[run, "NoClip()"]))
+    assert specs(at) == [run, "NoClip()"]
+    state = at.session_state
+    rules = [state[f"run0.rule{place}"] for place in ("0", "1", "hidden", "output")]
+    assert rules == ["ClipByNorm", "ClipByValue", "NoClip", "ZClip"]
+    assert [state[f"run1.rule{place}"] for place in ("0", "1")] == ["NoClip", ""]
+    assert shown(in_step(at.run())).entries[0].spec() == run
+    fine(at.button(key="remove0").click().run())
+    assert specs(in_step(at)) == ["NoClip()"]
+
+
+def test_a_layer_that_the_network_no_longer_has_is_refused_until_its_rule_goes() -> None:
+    at = compare(run="PerLayer(ClipByNorm(1.0), hidden=ClipByNorm(2.0))")
+    before = shown(at)
+    at.number_input(key="shared.hidden_layers").set_value(2)
+    fine(at.run())
+    assert "names the layer 'hidden'" in at.warning[0].value
+    assert shown(at) == before
+    at.selectbox(key="run0.rulehidden").select("")
+    in_step(at.run())
+    assert not at.warning
+    assert shown(at).entries == (Entry(clipper=ClipByNorm(1.0)),)
+    assert shown(at).shared == RunConfig(hidden_layers=2)
+    at.selectbox(key="run0.rulehidden2").select("ClipByValue")
+    assert shown(in_step(at.run())).entries[0].clipper == PerLayer(ClipByNorm(1.0), hidden2=ClipByValue(5.0))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_hyperparameter_of_a_rule_has_a_control(name: str) -> None:
+    at = compare(run=f"{name}()")
+    keys = {widget.key for widget in (*at.select_slider, *at.button_group)}
+    for spec in fields(CLIPPERS[name]):
+        assert f"run0.rule0.{name}.{spec.name}" in keys
+        if "low" not in spec.metadata:
+            continue
+        key = f"run0.rule0.{name}.{spec.name}"
+        places = [float(option) for option in at.select_slider(key=key).options]
+        for place in (places[2], places[-1]):
+            value = int(place) if place.is_integer() and spec.metadata.get("whole") else place
+            at.select_slider(key=key).set_value(value)
+            in_step(at.run())
+            assert not at.warning, at.warning[0].value
+            assert getattr(shown(at).entries[0].clipper, spec.name) == place
+
+
 def test_one_run_may_take_a_learning_rate_of_its_own() -> None:
     at = compare()
     at.selectbox(key="run0.change.learning_rate").set_value("0.0005")
@@ -103,7 +169,7 @@ def test_one_run_may_take_a_learning_rate_of_its_own() -> None:
     assert [config[0].learning_rate for config in shown(at).configs()] == [0.0005, 0.01, 0.01]
     in_step(at.run())
     at.selectbox(key="run0.change.learning_rate").select(AS_SHARED)
-    assert shown(in_step(at.run())) == Comparison()
+    assert shown(in_step(at.run())) == COMPARE.default
 
 
 @pytest.mark.parametrize("text", ["fast", "-1", "0", "nan", "1e9", "<b>", "0.1; 0.2"])
@@ -112,7 +178,7 @@ def test_a_learning_rate_that_is_none_is_refused_in_a_sentence(text: str) -> Non
     at.selectbox(key="run0.change.learning_rate").set_value(text)
     fine(at.run())
     assert "learning\\_rate is" in at.warning[0].value
-    assert shown(at) == Comparison()
+    assert shown(at) == COMPARE.default
     at.selectbox(key="run0.change.learning_rate").set_value("0.001")
     assert not in_step(at.run()).warning
 
@@ -162,7 +228,7 @@ def control(at: AppTest, name: str) -> Any:
     return kind(key=f"shared.{name}")
 
 
-@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("name", COMPARE.shared)
 def test_each_shared_setting_changes_all_runs_and_the_link(name: str) -> None:
     at = compare()
     control(at, name).set_value(CHANGED[name])
@@ -200,7 +266,7 @@ def test_a_pasted_link_wins_over_what_was_on_show() -> None:
     in_step(at.run())
     assert shown(at) == Comparison(entries=(Entry(), Entry(clipper=ClipByValue(0.25))))
     at.query_params.clear()
-    assert shown(in_step(at.run())) == Comparison()
+    assert shown(in_step(at.run())) == COMPARE.default
 
 
 def test_a_moved_control_wins_over_the_address_bar_behind_it() -> None:
@@ -234,18 +300,18 @@ def test_a_chain_that_does_nothing_more_is_on_show_as_it_will_stay(run: str) -> 
     assert shown(fine(at.run())) == before
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", REGRESSION_RUNS)
 def test_each_preset_can_be_added(preset: str) -> None:
     at = in_step(add(compare(), preset))
-    assert shown(at).entries == (*Comparison().entries, PRESETS[preset])
+    assert shown(at).entries == (*COMPARE.default.entries, REGRESSION_RUNS[preset])
     assert at.selectbox(key="preset").value is None
 
 
 def test_runs_can_be_added_up_to_six() -> None:
     at = compare()
-    for count, preset in enumerate(list(PRESETS)[3:], start=4):
+    for count, preset in enumerate(list(REGRESSION_RUNS)[3:6], start=4):
         assert len(shown(in_step(add(at, preset))).entries) == count
-    assert shown(at).entries == tuple(PRESETS.values())
+    assert shown(at).entries == tuple(REGRESSION_RUNS.values())[:6]
     assert not [button for button in at.button if button.label == "Add this run"]
     assert len({group["color"] for group in live_data(at)[0]["groups"]}) == 6
 
@@ -273,7 +339,7 @@ def test_a_run_added_after_one_was_removed_is_the_preset() -> None:
     at = compare(run=["NoClip()", "Chain(ClipByNorm(2.0), ClipByValue(0.5));learning_rate=0.002"])
     fine(at.button(key="remove1").click().run())
     in_step(add(at, "Tutorial, clipnorm 1"))
-    assert shown(at).entries == (Entry(), PRESETS["Tutorial, clipnorm 1"])
+    assert shown(at).entries == (Entry(), REGRESSION_RUNS["Tutorial, clipnorm 1"])
 
 
 def test_settings_that_do_not_fit_together_keep_the_last_comparison() -> None:
@@ -297,7 +363,7 @@ def test_a_limit_that_is_itself_not_allowed_is_refused_in_a_sentence(name: str, 
     at.number_input(key=f"shared.{name}").set_value(value)
     fine(at.run())
     assert name.replace("_", "\\_") in at.warning[0].value
-    assert shown(at) == Comparison()
+    assert shown(at) == COMPARE.default
 
 
 def test_a_run_can_be_removed_while_settings_do_not_fit_together() -> None:
@@ -338,7 +404,7 @@ def test_markdown_in_hostile_values_is_escaped() -> None:
     for item in items:
         assert item.startswith("- ")
         assert not re.search(r"(?<!\\)[<>\[\]()*_`$:!#~|{}]", item[2:].replace(r"\\", "")), item
-    assert shown(at) == Comparison()
+    assert shown(at) == COMPARE.default
     assert address(at) == {}
 
 
@@ -346,7 +412,7 @@ def test_markdown_in_hostile_values_is_escaped() -> None:
 def test_each_hostile_value_gets_a_warning_and_no_exception(name: str) -> None:
     at = compare(**{name: HOSTILE[name]}, epochs_="x")
     assert len(at.warning) == 1
-    assert shown(at) == Comparison()
+    assert shown(at) == COMPARE.default
 
 
 def test_of_very_many_refusals_the_first_are_told_and_the_others_counted() -> None:

@@ -9,10 +9,26 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from page_examples import COMPARE, MAIN, START, compare, fine, live_data, opened
+from page_examples import (
+    COMPARE,
+    LSTM,
+    MAIN,
+    START,
+    Recorder,
+    add,
+    compare,
+    fine,
+    in_step,
+    live_data,
+    lstm,
+    opened,
+    shown,
+)
 from starlette.requests import Request
+from streamlit.testing.v1 import AppTest
 
 from gclip.clipping import ClipByNorm, NoClip
+from gclip.dashboard.benches import LSTM as LSTM_BENCH
 from gclip.dashboard.routes import live
 from gclip.serving import Service
 from gclip.serving.wire import unpack
@@ -39,7 +55,7 @@ def trained(groups: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any
     raise AssertionError("waited in vain")
 
 
-@pytest.mark.parametrize("page", [START, COMPARE, MAIN], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [START, COMPARE, LSTM, MAIN], ids=lambda page: page.stem)
 def test_a_page_runs_and_runs_again(trainer: Service, page: Path) -> None:
     at = opened(page)
     assert at.title
@@ -53,6 +69,68 @@ def test_the_application_leads_to_the_compare_page(trainer: Service) -> None:
     assert at.title[0].value == opened(START).title[0].value
     fine(at.switch_page(str(COMPARE)).run())
     assert len(live_data(at)) == 1
+
+
+def test_the_application_leads_to_the_lstm_page(trainer: Service) -> None:
+    at = opened(MAIN)
+    fine(at.switch_page(str(LSTM)).run())
+    [data] = live_data(at)
+    assert "flow" in data["charts"]
+    assert at.title[0].value == "Gradients through time: a small LSTM"
+
+
+def visit(at: AppTest, page: Path) -> AppTest:
+    """Go to another page by the menu, which empties the address bar."""
+    at.query_params.clear()
+    return fine(at.switch_page(str(page)).run())
+
+
+def test_two_pages_keep_their_settings_apart(recorder: Recorder) -> None:
+    at = visit(opened(MAIN), COMPARE)
+    at.number_input(key="shared.hidden_units").set_value(7)
+    at.select_slider(key="run1.rule0.ClipByNorm.max_norm").set_value(10.0)
+    at.selectbox(key="run0.ruleoutput").select("ClipByValue")
+    at.selectbox(key="run0.change.learning_rate").set_value("0.002")
+    at.button_group(key="seeds").set_value(5)
+    regression = shown(in_step(fine(at.run())))
+    assert (regression.shared.hidden_units, regression.seeds) == (7, 5)
+
+    visit(at, LSTM)
+    assert shown(in_step(at, LSTM_BENCH), LSTM_BENCH) == LSTM_BENCH.default
+    at.number_input(key="lstm.shared.hidden_units").set_value(9)
+    at.selectbox(key="lstm.run1.rule0").select("AutoClip")
+    at.selectbox(key="lstm.run0.rulelstm").select("ClipByNorm")
+    at.selectbox(key="lstm.run1.change.cell").select("RNN")
+    fine(at.run())
+    add(at, "ZClip", LSTM_BENCH)
+    recurrent = shown(in_step(at, LSTM_BENCH), LSTM_BENCH)
+    assert (recurrent.shared.hidden_units, len(recurrent.entries), recurrent.seeds) == (9, 3, 1)
+
+    for _ in range(2):
+        visit(at, COMPARE)
+        assert shown(in_step(at)) == regression
+        assert at.number_input(key="shared.hidden_units").value == 7
+        visit(at, LSTM)
+        assert shown(in_step(at, LSTM_BENCH), LSTM_BENCH) == recurrent
+        assert at.selectbox(key="lstm.run1.change.cell").value == "RNN"
+        assert at.selectbox(key="lstm.run0.rulelstm").value == "ClipByNorm"
+        visit(at, START)
+    visit(at, LSTM)
+    fine(at.button(key="lstm.remove2").click().run())
+    visit(at, COMPARE)
+    at.number_input(key="shared.hidden_units").set_value(8)
+    assert shown(in_step(at.run())).entries == regression.entries
+    visit(at, LSTM)
+    assert shown(in_step(at, LSTM_BENCH), LSTM_BENCH).entries == recurrent.entries[:2]
+
+
+def test_the_script_panels_of_two_pages_do_not_meet(recorder: Recorder) -> None:
+    at = visit(opened(MAIN), COMPARE)
+    at.selectbox(key="script_run").set_value(2)
+    at.button_group(key="script_library").set_value("Keras")
+    fine(at.run())
+    for page in (LSTM, COMPARE):
+        visit(at, page)
 
 
 def test_the_start_page_trains_nothing_before_it_is_asked(trainer: Service) -> None:
@@ -88,6 +166,16 @@ def test_the_compare_page_trains_what_it_shows(trainer: Service) -> None:
     assert [run["done"] for run in header["runs"]] == [80, 80, 80]
     assert header["runs"][0]["tone"] == "diverged"
     assert all(len(arrays[f"{i}.test_loss"]) == 5 for i in range(3))
+
+
+def test_the_lstm_page_trains_what_it_shows(trainer: Service) -> None:
+    [data] = live_data(lstm(steps="60", hidden_units="8", run=["NoClip()", "ClipByNorm(0.03)", "ZClip();cell=RNN"]))
+    header, arrays = trained(data["groups"])
+    assert [run["done"] for run in header["runs"]] == [60, 60, 60]
+    for i in range(3):
+        assert arrays[f"{i}.flow"].shape == (22, 51)
+        assert arrays[f"{i}.sample"].shape == (3, 50)
+    assert set(data["charts"]) <= set(header["notes"]) | {"elements"}
 
 
 def test_seeds_are_trained_for_every_run(trainer: Service) -> None:
