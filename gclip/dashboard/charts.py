@@ -79,7 +79,7 @@ CHARTS = {
         "cosine, raw to clipped",
         (Line("cosine", 1.4),),
         log=False,
-        layout={"yaxis": {"range": [-0.04, 1.06]}},
+        layout={"yaxis": {"rangemode": "tozero"}},
     ),
     "layers": Chart(
         "Gradient norm, layer by layer",

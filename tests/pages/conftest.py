@@ -1,3 +1,4 @@
+import gc
 import importlib
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,17 @@ from streamlit.testing.v1.element_tree import Selectbox
 from gclip.serving import Service
 
 SERVING = importlib.import_module("gclip.serving.service")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_pages() -> Iterator[None]:
+    """Spare each run of a page what a server does once or never: AppTest looks through all installed packages for
+    components, and collects garbage among all modules that the other tests have loaded."""
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", lambda: [])
+        yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
