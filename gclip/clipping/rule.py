@@ -100,7 +100,8 @@ def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: st
     except OverflowError:
         number = math.nan
     if not fits(number):
-        raise ValueError(f"{type(rule).__name__}: {name} is {value!r:.60}; allowed is {allowed}.")
+        shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.57}..."
+        raise ValueError(f"{type(rule).__name__}: {name} is {shown}; allowed is {allowed}.")
     return number
 
 

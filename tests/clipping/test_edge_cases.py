@@ -190,7 +190,8 @@ NOT_A_NORM: list[Any] = [0, 0.5, 0.999, -1, -inf, nan, True, "2", "inf", None, [
 def assert_refused(rule: type, field: str, value: Any) -> None:
     with pytest.raises(ValueError, match="allowed is") as error:
         rule(**{field: value})
-    assert str(error.value).startswith(f"{rule.__name__}: {field} is {value!r}; allowed is ")
+    shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.57}..."
+    assert str(error.value).startswith(f"{rule.__name__}: {field} is {shown}; allowed is ")
 
 
 def short(value: Any) -> str:
