@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from gclip.clipping import quoted
 from gclip.export import tables
 from gclip.training import Config, History, explain, one_thread, restore, train
 
@@ -69,7 +70,7 @@ def read(path: Path) -> list[Config]:
     items = content if isinstance(content, list) else [content]
     if not items or not all(isinstance(item, dict) for item in items):
         raise RefusedError(
-            f"{path} holds {str(content)[:40]!r}; allowed is one JSON object of settings, or a list of them."
+            f"{path} holds {quoted(content)}; allowed is one JSON object of settings, or a list of them."
         )
     try:
         return [restore(item) for item in items]

@@ -15,7 +15,7 @@ from gclip.clipping.normalize import NormalizeGradient
 from gclip.clipping.norms import tensor_norms, total_norm
 from gclip.clipping.parse import parse as _parse
 from gclip.clipping.per_layer import PerLayer, layers
-from gclip.clipping.rule import Clipped, Clipper, State, Tensors
+from gclip.clipping.rule import Clipped, Clipper, State, Tensors, quoted
 from gclip.clipping.stacking import family, stack
 from gclip.clipping.tensor_norm import ClipByTensorNorm
 from gclip.clipping.value import ClipByValue
@@ -66,6 +66,7 @@ __all__ = [
     "family",
     "layers",
     "parse",
+    "quoted",
     "stack",
     "tensor_norms",
     "total_norm",

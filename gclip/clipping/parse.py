@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import math
+from textwrap import shorten
 from typing import Any
 
 from gclip.clipping.chain import Chain
 from gclip.clipping.per_layer import PerLayer
-from gclip.clipping.rule import Clipper
+from gclip.clipping.rule import Clipper, quoted
 
 MAX_LENGTH = 2000
 """Room for a rule for each of a dozen layers; Python's own parser is not made for longer text from strangers."""
@@ -38,25 +39,25 @@ def parse(text: str, rules: dict[str, type]) -> Clipper:
 
 
 def _refusal(text: str) -> ValueError:
-    return ValueError(f"clipper is {text[:80]!r}; allowed is a rule such as ClipByNorm(max_norm=1.0).")
+    return ValueError(f"clipper is {quoted(text)}; allowed is a rule such as ClipByNorm(max_norm=1.0).")
 
 
 def _rule(node: ast.AST, rules: dict[str, type], depth: int) -> Clipper:
     name = _name(node)
     if not isinstance(node, ast.Call) or name not in rules:
-        raise ValueError(f"clipper is {_source(node)!r}; allowed are {', '.join(rules)}.")
+        raise ValueError(f"clipper is {_source(node)}; allowed are {', '.join(rules)}.")
     if depth > MAX_DEPTH:
-        raise ValueError(f"clipper: {_source(node)!r} lies too deep; allowed are {MAX_DEPTH} rules around it.")
+        raise ValueError(f"clipper: {_source(node)} lies too deep; allowed are {MAX_DEPTH} rules around it.")
     if rules[name] is Chain or rules[name] is PerLayer:
         return _composed(node, rules, depth)
     args = [_number(arg) for arg in node.args]
     keywords = {str(keyword.arg): _number(keyword.value) for keyword in node.keywords}
     if len(keywords) < len(node.keywords):
-        raise ValueError(f"{name}: {_source(node)!r} gives one number twice.")
+        raise ValueError(f"{name}: {_source(node)} gives one number twice.")
     try:
         return rules[name](*args, **keywords)
     except TypeError as error:
-        raise ValueError(f"{name}: {_source(node)!r} does not fit; {_plain(error, name)}.") from None
+        raise ValueError(f"{name}: {_source(node)} does not fit; {_plain(error, name)}.") from None
 
 
 def _composed(node: ast.Call, rules: dict[str, type], depth: int) -> Clipper:
@@ -70,7 +71,7 @@ def _composed(node: ast.Call, rules: dict[str, type], depth: int) -> Clipper:
         example = "PerLayer(ClipByNorm(1.0), output=ClipByNorm(10.0))"
         raise ValueError(f"PerLayer: takes one rule for the rest, then rules by name of layer, as {example}.")
     if len(layers) < len(node.keywords):
-        raise ValueError(f"PerLayer: {_source(node)!r} names one layer twice.")
+        raise ValueError(f"PerLayer: {_source(node)} names one layer twice.")
     return PerLayer(args[0], **layers)
 
 
@@ -85,12 +86,12 @@ def _number(node: ast.AST) -> Any:
         return -_number(node.operand)
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return node.value
-    raise ValueError(f"clipper: {_source(node)!r} stands where a number is needed.")
+    raise ValueError(f"clipper: {_source(node)} stands where a number is needed.")
 
 
 def _plain(error: TypeError, name: str) -> str:
-    return str(error).replace(f"{name}.__init__() ", "it ")
+    return shorten(str(error).replace(f"{name}.__init__() ", "it "), 120, placeholder="...")
 
 
 def _source(node: ast.AST) -> str:
-    return ast.unparse(node)[:80]
+    return quoted(ast.unparse(node))

@@ -9,7 +9,7 @@ from keyword import iskeyword
 from torch import Tensor
 
 from gclip.clipping.chain import Chain, derivative_clip
-from gclip.clipping.rule import Clipped, Clipper, State, Tensors, check_rules
+from gclip.clipping.rule import Clipped, Clipper, State, Tensors, check_rules, quoted
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -41,7 +41,7 @@ class PerLayer:
         check_rules("PerLayer", [rest, *layers.values()])
         for name in layers:
             if not (name.isascii() and name.isidentifier()) or iskeyword(name):
-                raise ValueError(f"PerLayer: {name!r} is no name of a layer; allowed are letters, digits and _.")
+                raise ValueError(f"PerLayer: {quoted(name)} is no name of a layer; allowed are letters, digits and _.")
         for rule in (rest, *layers.values()):
             _check_member(rule)
         object.__setattr__(self, "rest", rest)
@@ -64,7 +64,9 @@ class PerLayer:
         present = sorted(set(map(layer_of, params)))
         missing = [name for name in self.names if name not in present]
         if missing:
-            raise ValueError(f"PerLayer: no layer is named {missing[0]!r}; this network has {', '.join(present)}.")
+            raise ValueError(
+                f"PerLayer: no layer is named {quoted(missing[0])}; this network has {', '.join(present)}."
+            )
         return tuple(rule.init(part) for rule, part in self._parts(params))
 
     def measure(self, grads: Tensors, params: Tensors) -> Tensor:
@@ -102,4 +104,4 @@ def _check_member(rule: Clipper) -> None:
     if derivative_clip(rule):
         raise ValueError("PerLayer: ClipDerivative acts on the whole backward pass; allowed is a rule for gradients.")
     if layers(rule):
-        raise ValueError(f"PerLayer: {rule!r} is a PerLayer too; allowed is a rule for one layer.")
+        raise ValueError(f"PerLayer: {quoted(rule)} is a PerLayer too; allowed is a rule for one layer.")

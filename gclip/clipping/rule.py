@@ -53,6 +53,8 @@ def setting(default: float, low: float, high: float, title: str, whole: bool = F
     return field(default=default, metadata={"low": low, "high": high, "title": title, "whole": whole})
 
 
+QUOTES = ("'", '"')
+
 SMALLEST = torch.finfo(torch.float32).tiny
 """What is smaller than this is zero to a float32 gradient."""
 
@@ -100,9 +102,14 @@ def checked(rule: Clipper, name: str, fits: Callable[[float], bool], allowed: st
     except OverflowError:
         number = math.nan
     if not fits(number):
-        shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.57}..."
-        raise ValueError(f"{type(rule).__name__}: {name} is {shown}; allowed is {allowed}.")
+        raise ValueError(f"{type(rule).__name__}: {name} is {quoted(value)}; allowed is {allowed}.")
     return number
+
+
+def quoted(value: object) -> str:
+    """Return a refused value as a sentence shows it: quoted if it is a text, and cut to 60 characters, escapes too."""
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:56]}...{shown[0] if shown[0] in QUOTES else ''}"
 
 
 def as_lanes(value: float | Tensor, grads: Tensors) -> Tensor:
@@ -128,4 +135,4 @@ def check_rules(name: str, rules: Iterable[Any]) -> None:
     """Refuse what is not a rule among those that the rule ``name`` is made of."""
     for rule in rules:
         if isinstance(rule, type) or not callable(getattr(rule, "clip", None)):
-            raise ValueError(f"{name}: {rule!r} is not a rule; allowed are rules such as ClipByNorm(1.0).")
+            raise ValueError(f"{name}: {quoted(rule)} is not a rule; allowed are rules such as ClipByNorm(1.0).")

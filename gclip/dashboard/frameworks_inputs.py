@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gclip.clipping import quoted
+
 Grads = dict[str, Tensor]
 """A gradient: its tensors ``weight`` and ``bias``, each ``[1, elements]`` in float32, as libraries have them."""
 
@@ -120,15 +122,10 @@ def read(texts: Mapping[str, str], held: Mapping[str, str]) -> tuple[Inputs, dic
             field.read(text)
             in_force[name] = text
         except ValueError:
-            refused.append(f"{field.label} is {short(text)}; allowed: {field.allowed}. It stays at {in_force[name]}.")
+            refused.append(f"{field.label} is {quoted(text)}; allowed: {field.allowed}. It stays at {in_force[name]}.")
     return Inputs(**{name: field.read(in_force[name]) for name, field in FIELDS.items()}), in_force, refused
 
 
 def unknown(names: Iterable[str]) -> list[str]:
     """Return a sentence for each parameter of a link that is none of this page's."""
-    return [f"{short(name)} is not a setting of this page; it was ignored." for name in names]
-
-
-def short(text: str) -> str:
-    """Quote a text, cut to what fits in a sentence."""
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return [f"{quoted(name)} is not a setting of this page; it was ignored." for name in names]

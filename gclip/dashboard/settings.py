@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from gclip import clipping
-from gclip.clipping import Chain, Clipper, NoClip, PerLayer
+from gclip.clipping import Chain, Clipper, NoClip, PerLayer, quoted
 from gclip.training import Config, RunConfig, explain
 from gclip.training.config import ClipperField, read_field
 
@@ -133,7 +133,7 @@ def read(params: Mapping[str, Sequence[str]], bench: Bench) -> tuple[Comparison,
     entries = _read_entries(params.get("run", []), shared, bench, refused)
     seeds = _read_seeds(params.get("seeds", ["1"])[-1], refused)
     unknown = [name for name in params if name not in ("run", "seeds", *bench.shared)]
-    refused += [f"{_short(name)} is not a setting of this page; it was ignored." for name in unknown]
+    refused += [f"{quoted(name)} is not a setting of this page; it was ignored." for name in unknown]
     return _fit(shared, entries, seeds, refused), refused
 
 
@@ -182,9 +182,9 @@ def _read_entry(spec: str, shared: Config, bench: Bench, refused: list[str]) -> 
         Comparison(shared=shared, entries=(entry,)).configs()
         return entry
     except ValidationError as error:
-        refused.append(f"run is {_short(spec)}; {explain(error)[0]}")
+        refused.append(f"run is {quoted(spec)}; {explain(error)[0]}")
     except ValueError as error:
-        refused.append(f"run is {_short(spec)}; {str(error).rstrip('.')}.")
+        refused.append(f"run is {quoted(spec)}; {str(error).rstrip('.')}.")
     return None
 
 
@@ -211,7 +211,7 @@ def _read_seeds(text: str, refused: list[str]) -> Literal[1, 5, 20]:
             return 5
         case "20":
             return 20
-    refused.append(f"seeds is {_short(text)}; allowed are 1, 5 and 20.")
+    refused.append(f"seeds is {quoted(text)}; allowed are 1, 5 and 20.")
     return 1
 
 
@@ -224,7 +224,3 @@ def _fit(shared: Config, entries: tuple[Entry, ...], seeds: Literal[1, 5, 20], r
         refused += [f"seeds is {seeds}: {sentence}" for sentence in explain(error)[:1]]
         return Comparison(shared=shared, entries=entries)
     return comparison
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from gclip import clipping
-from gclip.clipping import NoClip
+from gclip.clipping import NoClip, quoted
 
 NUMERICS_VERSION = 3
 """Raised whenever the same config would give other numbers: older stored runs are then trained anew."""
@@ -76,9 +76,11 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _check_clipper(self) -> Self:
         if type(self.clipper) not in clipping.CLIPPERS.values():
-            raise ValueError(f"clipper is {self.clipper!r}; allowed are {', '.join(clipping.CLIPPERS)}")
+            raise ValueError(f"clipper is {quoted(self.clipper)}; allowed are {', '.join(clipping.CLIPPERS)}")
         if missing := sorted(clipping.layers(self.clipper) - set(self.layers)):
-            raise ValueError(f"clipper names the layer {missing[0]!r}; this network has {' and '.join(self.layers)}")
+            raise ValueError(
+                f"clipper names the layer {quoted(missing[0])}; this network has {' and '.join(self.layers)}"
+            )
         if clipping.derivative_clip(self.clipper) and not self.RECURRENT:
             raise ValueError("clipper is ClipDerivative, which acts inside a recurrent network; this is none")
         return self
@@ -239,4 +241,4 @@ def _sentence(problem: Any, kind: type[Config]) -> str:
 
 
 def _refusal(name: str, value: Any, kind: type[Config]) -> str:
-    return f"{name} is {str(value)[:60]!r}; allowed is {allowed(name, kind)}."
+    return f"{name} is {quoted(str(value))}; allowed is {allowed(name, kind)}."

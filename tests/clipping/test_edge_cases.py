@@ -190,7 +190,7 @@ NOT_A_NORM: list[Any] = [0, 0.5, 0.999, -1, -inf, nan, True, "2", "inf", None, [
 def assert_refused(rule: type, field: str, value: Any) -> None:
     with pytest.raises(ValueError, match="allowed is") as error:
         rule(**{field: value})
-    shown = repr(value) if len(repr(value)) <= 60 else f"{value!r:.57}..."
+    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:56]}..."
     assert str(error.value).startswith(f"{rule.__name__}: {field} is {shown}; allowed is ")
 
 
@@ -382,7 +382,7 @@ def assert_read_or_refused(text: str) -> None:
     assert parse(repr(rule)) == rule
 
 
-FUZZ = settings(deadline=None, derandomize=True, max_examples=200, database=None)
+FUZZ = settings(max_examples=200)
 
 
 @FUZZ

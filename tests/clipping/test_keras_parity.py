@@ -18,7 +18,7 @@ from gclip.clipping import ClipByNorm, ClipByTensorNorm, ClipByValue, Clipper
 os.environ["KERAS_BACKEND"] = "torch"
 import keras
 
-PARITY = settings(deadline=None, derandomize=True, max_examples=40, database=None)
+PARITY = settings(max_examples=40)
 KINDS = {ClipByTensorNorm: "clipnorm", ClipByNorm: "global_clipnorm", ClipByValue: "clipvalue"}
 kinds = pytest.mark.parametrize("kind", KINDS, ids=KINDS.values())
 

@@ -44,7 +44,7 @@ from gclip.clipping import (
     stack,
 )
 
-settings.register_profile("clipping", deadline=None, derandomize=True, max_examples=40, database=None)
+settings.register_profile("clipping", max_examples=40)
 LAWS = settings.get_profile("clipping")
 
 every_rule = pytest.mark.parametrize("example", EXAMPLES, ids=name_of)

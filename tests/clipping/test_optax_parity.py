@@ -31,7 +31,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 import jax.numpy as jnp
 import optax
 
-PARITY = settings(deadline=None, derandomize=True, max_examples=30, database=None)
+PARITY = settings(max_examples=30)
 SCALES = [1e-12, 1e-3, 1.0, 1e3, 1e19, 1e30]
 BOUNDS = [1e-3, 1.0, 20.0]
 

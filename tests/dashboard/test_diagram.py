@@ -25,7 +25,7 @@ def latex(rule: ClipByNorm, gradient: tuple[float, float]) -> str:
     return " ".join(formula(rule, gradient))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(some.tuples(sizes, sizes), taus, some.sampled_from(NORMS))
 def test_the_formulas_numbers_are_the_librarys(gradient: tuple[float, float], tau: float, p: float) -> None:
     rule = ClipByNorm(tau, norm_type=p)
@@ -42,7 +42,7 @@ def test_the_formulas_numbers_are_the_librarys(gradient: tuple[float, float], ta
         np.testing.assert_allclose((x, y), np.array(gradient) * tau / norm, atol=0.0051)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(some.tuples(sizes, sizes), taus, some.sampled_from(NORMS))
 def test_every_gradient_has_a_drawing_and_a_conclusion(gradient: tuple, tau: float, p: float) -> None:
     rule, by_value = ClipByNorm(tau, norm_type=p), ClipByValue(tau)

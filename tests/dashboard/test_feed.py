@@ -40,7 +40,7 @@ def counts(history: History) -> list[int]:
     return [len(history.loss), len(history.test_loss), len(history.mark_step)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some.sampled_from(SHORT), some.lists(some.integers(0, 64), max_size=8).map(sorted))
 def test_pieces_put_together_are_the_whole(history: History, stops: list[int]) -> None:
     stages = [until_step(history, stop) for stop in [0, *stops, 64]]
@@ -57,7 +57,7 @@ def check_whole(pieces: list[dict[str, np.ndarray]], history: History) -> None:
         assert np.concatenate([piece[name] for piece in pieces]).tobytes() == whole.tobytes()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(some.sampled_from(THROUGH_TIME), some.lists(some.integers(0, 60), max_size=8).map(sorted))
 def test_pieces_of_a_recurrent_run_are_the_whole_with_flow_and_samples(history: History, stops: list[int]) -> None:
     stages = [until_step(history, stop) for stop in [0, *stops, 60]]

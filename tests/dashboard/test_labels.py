@@ -71,7 +71,7 @@ def test_a_run_is_named_by_all_it_does_differently() -> None:
     assert run_label(Entry(clipper=ZClip(), cell="LSTM", weight_gain=2.5)) == "ZClip z ≤ 2.5 · LSTM · weight gain 2.5"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(all_entries)
 def test_every_run_has_a_name_of_one_line(entry: Entry) -> None:
     label = run_label(entry)

@@ -10,7 +10,7 @@ from gclip.dashboard.settings import MAX_RUNS
 from gclip.training import RunConfig
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(some.lists(single_rules, min_size=1, max_size=MAX_RUNS))
 def test_the_first_unclipped_run_is_warm_and_all_are_distinct(rules: list[Clipper]) -> None:
     looks = styles([RunConfig(clipper=rule) for rule in rules])

@@ -29,7 +29,7 @@ def test_these_are_all() -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(config=examples.configs | examples.recurrent_configs)
 def test_there_is_a_script_or_a_reason(library: str, config: Config) -> None:
     script, reason = script_or_reason(library, config)

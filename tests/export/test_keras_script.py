@@ -88,7 +88,7 @@ def test_the_trap_is_told_where_it_lies() -> None:
     assert told == [ClipByNorm(2.0), ClipByTensorNorm(2.0)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(config=examples.configs)
 def test_the_script_says_every_hyperparameter_or_refuses(config: RunConfig) -> None:
     try:

@@ -71,7 +71,7 @@ def assigned(script: str) -> dict[str, object]:
     return {name: eval(value, {"math": math}) for name, value in named.items() if name.isupper()}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(config=examples.configs)
 def test_every_hyperparameter_stands_at_the_top(config: RunConfig) -> None:
     constants = assigned(export.pytorch(config))
@@ -84,7 +84,7 @@ def test_every_hyperparameter_stands_at_the_top(config: RunConfig) -> None:
     assert constants.get("MOMENTUM") == (config.momentum if config.optimizer == "SGD" else None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(config=examples.configs)
 def test_the_rule_is_said_in_full_and_in_order(config: RunConfig) -> None:
     assume(layers(config.clipper) != set(config.layers))  # a rule for the rest of no layers is left out
@@ -95,7 +95,7 @@ def test_the_rule_is_said_in_full_and_in_order(config: RunConfig) -> None:
     assert [math.inf if value is None else value for value in of_rule] == wanted
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(config=examples.configs)
 def test_only_code_that_the_run_needs_is_written(config: RunConfig) -> None:
     script = export.pytorch(config)

@@ -19,6 +19,7 @@ from gclip.clipping import (
     ClipDerivative,
     NoClip,
     PerLayer,
+    quoted,
 )
 from gclip.training import Config, RecurrentConfig, restore
 from gclip.training import config as config_module
@@ -62,7 +63,7 @@ NOT_NUMBERS = [NAN, INF, -INF, "nan", "inf", "abc", "", None, [1], {}, True, Fal
 @pytest.mark.parametrize(("kind", "name"), NUMBERS, ids=label)
 def test_what_is_no_number_in_range_is_refused_by_name_with_value(kind: type[Config], name: str, value: Any) -> None:
     (sentence,) = refusal(kind, **{name: value})
-    assert sentence.startswith(f"{name} is {str(value)[:60]!r}; allowed is a ")
+    assert sentence.startswith(f"{name} is {quoted(str(value))}; allowed is a ")
     assert sentence.endswith(".")
     assert len(sentence) < 200
 
