@@ -23,6 +23,6 @@ import os
 # differently in different company. This asks for one kernel; it holds only if set before the first product.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-from gclip.training import Chunk, Event, History, RunConfig, explain, run, train
+from gclip.training import Chunk, Event, History, RecurrentConfig, RunConfig, Summary, explain, run, train
 
-__all__ = ["Chunk", "Event", "History", "RunConfig", "explain", "run", "train"]
+__all__ = ["Chunk", "Event", "History", "RecurrentConfig", "RunConfig", "Summary", "explain", "run", "train"]

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from gclip.dashboard.feed import feed
 from gclip.dashboard.settings import MAX_RUNS
 from gclip.serving import Snapshot, service
+from gclip.training import History
 
 FILES = Path(__file__).parent / "live"
 PLOTLY = Path(plotly.__file__).parent / "package_data"
@@ -49,7 +50,7 @@ def _answer(runs: list[list[str]], labels: list[str], since: list[list[int]], ch
     known: list[list[Snapshot]] = []
     for keys in runs:
         snapshots = [service().snapshot(key) for key in keys]
-        found = [snapshot for snapshot in snapshots if snapshot]
+        found = [snapshot for snapshot in snapshots if snapshot and isinstance(snapshot.record, History)]
         if len(found) < len(keys):
             return PlainTextResponse("This server does not know that run; reload the page.", status_code=404)
         known.append(found)

@@ -134,6 +134,11 @@ class Pool:
         else:
             self._not_before = time.monotonic() + min(60, 2 ** next(self._stillborn))
 
+    @property
+    def idle(self) -> int:
+        """How many processes have nothing to do."""
+        return sum(not process.jobs for process in self.processes)
+
     def free(self, jobs_each: int) -> Process | None:
         """Return the process with the fewest jobs, if it may take another one."""
         process = min(self.processes, key=lambda process: len(process.jobs), default=None)

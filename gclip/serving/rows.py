@@ -7,7 +7,10 @@ import zlib
 from typing import NamedTuple
 
 from gclip.serving.wire import pack, unpack
-from gclip.training import Event, History, restore
+from gclip.training import Event, History, Record, Summary, restore
+
+RECORDS: tuple[type[Record], ...] = (Summary, History)
+"""What is stored of runs; the first whose prefix the key has. A history's has none."""
 
 FAST = 1
 """Compression level: the higher ones take many times longer and gain a few percent."""
@@ -26,14 +29,14 @@ class DamagedRowError(ValueError):
     """The row is not what was written."""
 
 
-def to_row(history: History) -> Row:
+def to_row(record: Record) -> Row:
     """Pack a finished run."""
-    payload = zlib.compress(pack({}, history.arrays()), FAST)
-    config = json.dumps(history.config.model_dump(mode="json"))
-    return Row(history.config.key, config, json.dumps(history.events), payload)
+    payload = zlib.compress(pack({}, record.arrays()), FAST)
+    config = json.dumps(record.config.model_dump(mode="json"))
+    return Row(record.key, config, json.dumps(record.events), payload)
 
 
-def from_row(row: Row) -> History | None:
+def from_row(row: Row) -> Record | None:
     """Unpack a run; None if its config has another key now: the numerics have changed since.
 
     Raises:
@@ -41,13 +44,14 @@ def from_row(row: Row) -> History | None:
     """
     try:
         config = restore(json.loads(row.config))
-        if config.key != row.key:
+        kind = next(kind for kind in RECORDS if row.key.startswith(kind.PREFIX))
+        if kind.key_of(config) != row.key:
             return None
         _, arrays = unpack(zlib.decompress(row.payload))
         events = [Event(str(kind), int(step), str(tensor)) for kind, step, tensor in json.loads(row.events)]
-        history = History.restore(config, arrays, events)
+        record = kind.restore(config, arrays, events)
     except Exception as error:  # Damage comes as errors of zlib, wire, JSON, pydantic and more.
         raise DamagedRowError(f"{type(error).__name__}: {error}") from error
-    if not history.done:
+    if not record.done:
         raise DamagedRowError("it is not whole")
-    return history
+    return record

@@ -10,17 +10,16 @@ from typing import Literal
 
 import numpy as np
 
-from gclip.training import Config, Event, History
-from gclip.training.history import series
+from gclip.training import Config, Event, History, Record
 
 State = Literal["waiting", "training", "done", "failed", "stopped"]
 
-MAX_LANES = 128
+MAX_LANES = 256
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A still picture of a run: ``history`` shares memory with the growing one, but does not grow.
+    """A still picture of a run: ``record`` shares memory with the growing one, but does not grow.
 
     Args:
         place: place in the queue, from 1, while it waits.
@@ -32,7 +31,13 @@ class Snapshot:
     state: State
     place: int | None
     message: str
-    history: History
+    record: Record
+
+    @property
+    def history(self) -> History:
+        """The full record; only for runs of which one is kept."""
+        assert isinstance(self.record, History)
+        return self.record
 
 
 @dataclass(eq=False)
@@ -41,7 +46,7 @@ class Run:
 
     key: str
     config: Config
-    history: History
+    record: Record
     state: State = "waiting"
     note: str = ""
     watchers: set[str] = field(default_factory=set)
@@ -54,7 +59,7 @@ class Run:
     @cached_property
     def stack_key(self) -> Hashable:
         """What runs must share to be trained together."""
-        return self.config.stack_key
+        return type(self.record), self.config.stack_key
 
     @property
     def active(self) -> bool:
@@ -64,18 +69,18 @@ class Run:
     def start(self, job: Job) -> None:
         """Make room for the whole run; rows of an earlier attempt stay."""
         self.state, self.job, self.received = "training", job, Counter()
-        if self.history.steps_done == 0:
-            self.history = History(self.config)
+        if self.record.steps_done == 0:
+            self.record = type(self.record)(self.config)
 
     def append(self, arrays: Mapping[str, np.ndarray], events: list[Event]) -> None:
         """Add the job's next rows; those already held are skipped.
 
         A run that is started again gives the same numbers, so what is held need not be replaced.
         """
-        held, came = {name: len(getattr(self.history, name)) for name in arrays}, self.received
+        held, came = {name: len(getattr(self.record, name)) for name in arrays}, self.received
         new = {name: rows[max(0, held[name] - came[name]) :] for name, rows in arrays.items()}
-        known = {event.kind for event in self.history.events}
-        self.history.append(new, [event for event in events if event.kind not in known])
+        known = {event.kind for event in self.record.events}
+        self.record.append(new, [event for event in events if event.kind not in known])
         came.update({name: len(rows) for name, rows in arrays.items()})
 
     def snapshot(self, place: int | None) -> Snapshot:
@@ -83,7 +88,7 @@ class Run:
         message = self.note
         if self.state == "training" and self.job and not self.job.awake:
             message = message or "The training process is starting; this takes a few seconds."
-        return Snapshot(self.key, self.config, self.state, place, message, self.history.picture())
+        return Snapshot(self.key, self.config, self.state, place, message, self.record.picture())
 
 
 @dataclass(eq=False)
@@ -103,12 +108,6 @@ class Job:
     def wanted(self) -> bool:
         """Whether anybody still wants one of its lanes."""
         return any(run.wanting for run in self.lanes)
-
-
-def empty(config: Config) -> History:
-    """Return a history without rows and without room for them: thousands may wait."""
-    arrays = {name: np.zeros((0, *shape), kind) for name, (_, shape, kind) in series(config).items()}
-    return History.restore(config, arrays, [])
 
 
 class Table:
@@ -142,7 +141,7 @@ class Table:
     def finish(self, run: Run) -> None:
         """Count an ended run's memory, and forget old ones if it is too much."""
         self._bytes -= self._sizes.pop(run.key, 0)
-        self._sizes[run.key] = run.history.nbytes
+        self._sizes[run.key] = run.record.nbytes
         self._bytes += self._sizes[run.key]
         self.shrink()
 

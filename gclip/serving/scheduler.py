@@ -51,8 +51,9 @@ class Scheduler:
             return None
         self.pool.wanted |= len(self.waiting) > 0
         later = self.pool.fill()
+        share = self.waiting.share(self.pool.idle)
         while len(self.waiting) and (process := self.pool.free(JOBS_EACH)):
-            self._start(process, self.waiting.take())
+            self._start(process, self.waiting.take(share))
         return later
 
     def _start(self, process: Process, runs: list[Run]) -> None:
@@ -62,7 +63,8 @@ class Scheduler:
         for run in runs:
             run.start(job)
         configs = [run.config.model_dump(mode="json") for run in runs]
-        process.send({"type": "start", "job": job.number, "configs": configs})
+        kind = type(runs[0].record).__name__
+        process.send({"type": "start", "job": job.number, "record": kind, "configs": configs})
 
     def unwant(self, run: Run, owner: str, stop: bool = False) -> None:
         """Let one owner's wish go; a run that nobody wants leaves the queue, a batch that nobody wants its worker.
@@ -84,7 +86,7 @@ class Scheduler:
     def _halt(self, run: Run) -> None:
         run.state, run.job, run.note = "stopped", None, STOPPED
         self.table.finish(run)
-        if run.history.steps_done == 0 and not run.watchers:
+        if run.record.steps_done == 0 and not run.watchers:
             self.table.forget(run)
 
     def _cancel(self, job: Job) -> None:
@@ -123,7 +125,7 @@ class Scheduler:
     def _done(self, job: Job, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self._end(job)
         for run in job.lanes:
-            if run.history.done:
+            if run.record.done:
                 run.state, run.job = "done", None
                 self.table.finish(run)
                 self.finished(run)

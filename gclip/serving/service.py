@@ -11,11 +11,11 @@ from pathlib import Path
 from types import EllipsisType
 
 from gclip.serving import home
-from gclip.serving.runs import Run, Snapshot, Table, empty
+from gclip.serving.runs import Run, Snapshot, Table
 from gclip.serving.scheduler import Scheduler
 from gclip.serving.store import Store
 from gclip.serving.waiting import MAX_PER_OWNER, MAX_WAITING, QueueFull
-from gclip.training import Config, History
+from gclip.training import Config, History, Record
 
 GRACE = 20.0
 """Seconds for a session whose connection was lost to come back."""
@@ -58,8 +58,11 @@ class Service:
             self._scheduler.pool.wanted = True
             self._dispatch()
 
-    def submit(self, configs: Sequence[Config], owner: str) -> list[str]:
+    def submit(self, configs: Sequence[Config], owner: str, record: type[Record] = History) -> list[str]:
         """Watch ``configs`` instead of what ``owner`` watched; train those that have not been trained.
+
+        Args:
+            record: what is kept of each run.
 
         Returns:
             their keys, in the same order.
@@ -67,20 +70,20 @@ class Service:
         Raises:
             QueueFull: if too many runs would wait; then nothing has changed.
         """
-        keys = [config.key for config in configs]
+        keys = [record.key_of(config) for config in configs]
         wanted = dict(zip(keys, configs, strict=True))
         stored = self._store.load(self._missing(keys))
         with self._lock:
             if self._closed:
                 raise RuntimeError("The service is closed.")
-            for history in stored.values():
-                self._adopt(history, owner)
+            for found in stored.values():
+                self._adopt(found, owner)
             self._check_room(wanted, owner)
             before = self._watches.get(owner, {})
             self._released.pop(owner, None)
             self._watches[owner] = dict.fromkeys(wanted)
             for key, config in wanted.items():
-                self._want(key, config, owner)
+                self._want(key, config, record, owner)
             for key in [key for key in before if key not in wanted]:
                 self._unwatch(key, owner)
             self._table.shrink()
@@ -145,15 +148,15 @@ class Service:
             runs = {key: self._table.get(key) for key in keys}
         return [key for key, run in runs.items() if run is None or run.state in ("failed", "stopped")]
 
-    def _adopt(self, history: History, *watchers: str) -> Run:
-        """Keep a history from the store in memory, unless a run is there that is trained or done."""
-        key = history.config.key
+    def _adopt(self, record: Record, *watchers: str) -> Run:
+        """Keep a record from the store in memory, unless a run is there that is trained or done."""
+        key = record.key
         run = self._table.get(key)
         if run is None:
-            run = Run(key, history.config, history, state="done")
+            run = Run(key, record.config, record, state="done")
             self._table.add(run)
         elif run.state in ("failed", "stopped"):
-            run.history, run.state, run.note = history, "done", ""
+            run.record, run.state, run.note = record, "done", ""
         else:
             return run
         run.watchers.update(watchers)  # Before it is counted, or it might be forgotten at once.
@@ -171,10 +174,10 @@ class Service:
         if len(self._scheduler.waiting) - freed + len(fresh) > MAX_WAITING:
             raise QueueFull(f"{MAX_WAITING} runs wait already, and no more may. Try again in a minute.")
 
-    def _want(self, key: str, config: Config, owner: str) -> None:
+    def _want(self, key: str, config: Config, record: type[Record], owner: str) -> None:
         run = self._table.get(key)
         if run is None:
-            run = Run(key, config, empty(config))
+            run = Run(key, config, record.empty(config))
             self._table.add(run)
             fresh = True
         else:
@@ -193,7 +196,7 @@ class Service:
             self._scheduler.unwant(run, owner)
 
     def _keep_for_good(self, run: Run) -> None:
-        self._store.put(run.history)
+        self._store.put(run.record)
 
     def _housekeeping(self) -> None:
         """Drop released owners when their grace is over, and start workers that could not be started at once."""

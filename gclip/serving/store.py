@@ -13,7 +13,7 @@ from typing import TypeVar
 from gclip.serving import database
 from gclip.serving.database import Database, WrongVersionError
 from gclip.serving.rows import DamagedRowError, Row, from_row, to_row
-from gclip.training import History
+from gclip.training import Record
 
 LIMIT = 2**30
 PENDING = 128 * 2**20
@@ -50,7 +50,7 @@ class Store:
         self.path, self.limit = path, limit
         self._notices: dict[str, str] = {}
         self._changed = threading.Condition()
-        self._pending: dict[str, History] = {}
+        self._pending: dict[str, Record] = {}
         self._pending_bytes = 0
         self._used: dict[str, float] = {}
         self._bad: set[str] = set()
@@ -65,7 +65,7 @@ class Store:
         """Return a sentence for everything that is or was wrong with the store."""
         return list(self._notices.values())
 
-    def load(self, keys: Sequence[str]) -> dict[str, History]:
+    def load(self, keys: Sequence[str]) -> dict[str, Record]:
         """Return those of the runs that are stored."""
         with self._changed:
             found = {key: self._pending[key] for key in keys if key in self._pending}
@@ -74,39 +74,39 @@ class Store:
             return found
         read = self._try(self._reader, lambda connection: database.read(connection, rest))
         for row in read or []:
-            if history := self._unpacked(row):
-                found[row.key] = history
+            if record := self._unpacked(row):
+                found[row.key] = record
         return found
 
-    def _unpacked(self, row: Row) -> History | None:
+    def _unpacked(self, row: Row) -> Record | None:
         try:
-            history = from_row(row)
+            record = from_row(row)
         except DamagedRowError:
-            history = None
+            record = None
             self._notices["row"] = SENTENCES["row"]
         with self._changed:
-            if history is None:
+            if record is None:
                 self._bad.add(row.key)
             else:
                 self._used[row.key] = time.time()
             self._changed.notify()
-        return history
+        return record
 
-    def put(self, history: History) -> None:
+    def put(self, record: Record) -> None:
         """Have a finished run written soon, by a thread of its own."""
         with self._changed:
             if self.path is None:
                 return
-            self._unpend(history.config.key)
-            self._pending[history.config.key] = history
-            self._pending_bytes += history.nbytes
+            self._unpend(record.key)
+            self._pending[record.key] = record
+            self._pending_bytes += record.nbytes
             while self._pending_bytes > PENDING and len(self._pending) > 1:
                 self._unpend(next(iter(self._pending)))
             self._changed.notify()
 
     def _unpend(self, key: str) -> None:
-        if history := self._pending.pop(key, None):
-            self._pending_bytes -= history.nbytes
+        if record := self._pending.pop(key, None):
+            self._pending_bytes -= record.nbytes
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until everything is written; say whether it was."""
@@ -139,9 +139,9 @@ class Store:
                     return
                 self._rest()
 
-    def _write(self, batch: dict[str, History], used: dict[str, float], bad: set[str]) -> bool:
+    def _write(self, batch: dict[str, Record], used: dict[str, float], bad: set[str]) -> bool:
         """Write one batch in one transaction, and forget what it was made of; say whether it worked."""
-        packed = [to_row(history) for history in batch.values()]
+        packed = [to_row(record) for record in batch.values()]
 
         def work(connection: sqlite3.Connection) -> bool:
             database.delete(connection, sorted(bad))
@@ -151,8 +151,8 @@ class Store:
         if not self._try(self._writer, work):
             return False
         with self._changed:
-            for key, history in batch.items():
-                if self._pending.get(key) is history:
+            for key, record in batch.items():
+                if self._pending.get(key) is record:
                     self._unpend(key)
             self._used = {key: when for key, when in self._used.items() if used.get(key) != when}
             self._bad -= bad

@@ -11,6 +11,9 @@ MAX_WAITING = 4000
 MAX_PER_OWNER = 600
 """Bounds on the queue, in runs: what a class needs several times over."""
 
+WORTH_A_BATCH = 32
+"""Fewer lanes cost nearly as much, so they are not spread over workers."""
+
 
 class QueueFull(ValueError):  # noqa: N818 - a name that pages read as a sentence.
     """Too many runs wait; the text says so in one sentence."""
@@ -72,10 +75,14 @@ class Waiting:
                     seen.update(run.key for run in fresh)
                     yield fresh
 
-    def take(self) -> list[Run]:
+    def share(self, idle: int) -> int:
+        """Return how many lanes a batch may have, so that every idle worker gets a part of what waits."""
+        return max(WORTH_A_BATCH, -(-len(self) // max(1, idle)))
+
+    def take(self, most: int = MAX_LANES) -> list[Run]:
         """Remove and return the next batch: the first turn, and every compatible one behind it that fits whole."""
         batch: list[Run] = []
-        limit = MAX_LANES
+        limit = min(most, MAX_LANES)
         for turn in self.turns():
             most = min([limit, *(run.max_lanes for run in turn)])
             if not batch:

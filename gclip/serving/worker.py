@@ -20,19 +20,32 @@ from typing import IO, Any
 import numpy as np
 
 from gclip.serving.wire import pack, read_frame, unpack, write_frame
-from gclip.training import Chunk, Config, RecurrentConfig, RunConfig, one_thread, restore, train
+from gclip.training import (
+    Chunk,
+    Config,
+    History,
+    Record,
+    RecurrentConfig,
+    RunConfig,
+    Summary,
+    one_thread,
+    restore,
+    train,
+)
 
 SEND_EVERY = 0.04
 """Seconds between two messages of one job: often enough for an eye, seldom enough for the reader."""
 
 NICENESS = 5
 
+RECORDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (History, Summary)}
+
 
 class Job:
     """One stacked batch under way: its generator, and the chunks that have not been sent yet."""
 
-    def __init__(self, number: int, configs: Sequence[Config]) -> None:
-        self.number, self.chunks = number, train(configs)
+    def __init__(self, number: int, configs: Sequence[Config], record: type[Record]) -> None:
+        self.number, self.chunks = number, train(configs, record)
         self.pending: list[Chunk] = []
         self.sent_at = 0.0
 
@@ -87,14 +100,14 @@ class Worker:
         while not self.jobs or not self.commands.empty():
             command = self.commands.get()
             if command["type"] == "start":
-                self.start(command["job"], command["configs"])
+                self.start(command["job"], command["configs"], command["record"])
             elif command["type"] == "cancel":
                 self.jobs = deque(job for job in self.jobs if job.number != command["job"])
 
-    def start(self, number: int, configs: Sequence[dict[str, Any]]) -> None:
+    def start(self, number: int, configs: Sequence[dict[str, Any]], record: str) -> None:
         """Put a new job in front of all others."""
         try:
-            self.jobs.appendleft(Job(number, [restore(config) for config in configs]))
+            self.jobs.appendleft(Job(number, [restore(config) for config in configs], RECORDS[record]))
         except Exception as error:
             self.fail(number, error)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import groupby
+from math import gcd
 from typing import TypeVar
 
 import torch
@@ -24,7 +26,10 @@ def distinct(configs: Sequence[Settings], key: Callable[[Settings], Hashable]) -
 
 
 class Batches:
-    """The lanes' data, reshuffled each epoch by each lane's batch seed; lanes that share rows share the memory."""
+    """The lanes' data, reshuffled each epoch by each lane's batch seed.
+
+    Neighbouring lanes that see the same inputs make a block; all blocks are of one size, 1 if need be.
+    """
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:
         self.config, self.lanes = configs[0], len(configs)
@@ -36,20 +41,24 @@ class Batches:
         self.y_test = torch.stack([make_data(config).y_test for config in targets])
         orders, self.order_of = distinct(configs, lambda c: c.batch_seed)
         self.generators = [torch.Generator().manual_seed(config.batch_seed) for config in orders]
-        self.shared = len(inputs) == 1 and len(orders) == 1
+        size = block_size([*zip(self.x_of.tolist(), self.order_of.tolist(), strict=True)])
+        self.x_of_block, self.order_of_block = self.x_of[::size, None], self.order_of[::size]
 
     def epoch(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield one epoch's batches: inputs ``[lanes, rows, features]`` and targets ``[lanes, rows]``."""
+        """Yield one epoch's batches: inputs ``[blocks, rows, features]`` and targets ``[lanes, rows]``."""
         n, size = self.config.n_train, self.config.batch_size
         orders = torch.stack([torch.randperm(n, generator=generator) for generator in self.generators])
-        if self.shared:
-            x, y = self.x[0, orders[0]].expand(self.lanes, -1, -1), self.y[:, orders[0]][self.y_of]
-            yield from zip(x.split(size, dim=1), y.split(size, dim=1), strict=True)
-            return
-        for rows in orders[self.order_of].split(size, dim=1):
-            yield self.x[self.x_of[:, None], rows], self.y[self.y_of[:, None], rows]
+        y = self.y[self.y_of[:, None], orders[self.order_of]]
+        for rows, targets in zip(orders[self.order_of_block].split(size, dim=1), y.split(size, dim=1), strict=True):
+            yield self.x[self.x_of_block, rows], targets
 
-    def halves(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the whole training half, then the whole test half, shaped as a batch."""
+    def halves(self, lanes: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the whole training half, then the whole test half, ``[lanes, rows, ...]`` for a part of the lanes."""
+        x_of, y_of = self.x_of[lanes], self.y_of[lanes]
         for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
-            yield (x.expand(self.lanes, -1, -1) if len(x) == 1 else x[self.x_of]), y[self.y_of]
+            yield (x.expand(len(x_of), -1, -1) if len(x) == 1 else x[x_of]), y[y_of]
+
+
+def block_size(seen: Sequence[Hashable]) -> int:
+    """Return the largest size of equal blocks of neighbours that all see the same."""
+    return gcd(*[len(list(same)) for _, same in groupby(seen)])

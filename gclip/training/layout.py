@@ -29,5 +29,7 @@ class Layout:
         return {name: tape[..., part].unflatten(-1, (self.lanes, -1)) for name, part in self.slices.items()}
 
     def spread(self, per_lane: Tensor) -> Tensor:
-        """Repeat one number per lane ``[lanes]`` for each of that lane's elements, ``[size]``."""
+        """Repeat one number per lane ``[lanes]`` for each of that lane's elements, ``[size]``, where they differ."""
+        if (per_lane == per_lane[0]).all():
+            return per_lane[:1].expand(self.size)
         return torch.cat([per_lane.repeat_interleave(prod(shape)) for shape in self.shapes.values()])

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from gclip.training.config import Config
 from gclip.training.groups import by_family, group_lanes
-from gclip.training.history import Chunk, History
+from gclip.training.history import History
 from gclip.training.layout import Layout
 from gclip.training.optimizers import OPTIMIZERS, Optimizer
-from gclip.training.tape import Tape
+from gclip.training.record import Chunk, Record
+from gclip.training.summary import Summary, SummaryTape
+from gclip.training.tape import HistoryTape, Tape
 from gclip.training.tasks import Task, task_of
 
+TAPES: dict[type[Record], type[Tape]] = {History: HistoryTape, Summary: SummaryTape}
+"""What measures what each kind of record keeps."""
 
-def train(configs: Sequence[Config]) -> Iterator[Chunk]:
-    """Train ``configs`` and yield chunks of what was measured; a plain generator: no thread, no I/O.
+Kept = TypeVar("Kept", bound=Record)
+
+
+def train(configs: Sequence[Config], record: type[Record] = History) -> Iterator[Chunk]:
+    """Train ``configs`` and yield chunks of what ``record`` keeps; a plain generator: no thread, no I/O.
 
     Runs that may share a stacked batch are trained together; where they may not, the batches take turns.
     """
     stacks: dict[Hashable, list[int]] = {}
     for i, config in enumerate(configs):
         stacks.setdefault(config.stack_key, []).append(i)
-    turns = [train_stack(configs, runs) for runs in stacks.values()]
+    turns = [train_stack(configs, runs, TAPES[record]) for runs in stacks.values()]
     while turns:
         for turn in list(turns):
             chunk = next(turn, None)
@@ -36,14 +43,14 @@ def train(configs: Sequence[Config]) -> Iterator[Chunk]:
                 yield chunk
 
 
-def run(configs: Sequence[Config]) -> list[History]:
-    """Train ``configs`` in this process on one torch thread and return their histories, in the same order."""
-    histories = [History(config) for config in configs]
+def run(configs: Sequence[Config], record: type[Kept] = History) -> list[Kept]:
+    """Train ``configs`` in this process on one torch thread and return their records, in the same order."""
+    records = [record(config) for config in configs]
     with one_thread():
-        for chunk in train(configs):
+        for chunk in train(configs, record):
             for lane, i in enumerate(chunk.runs):
-                histories[i].append(chunk.of_lane(lane), chunk.events.get(lane, []))
-    return histories
+                records[i].append(chunk.of_lane(lane), chunk.events.get(lane, []))
+    return records
 
 
 @contextmanager
@@ -59,13 +66,14 @@ def one_thread() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-def train_stack(configs: Sequence[Config], runs: Sequence[int]) -> Iterator[Chunk]:
+def train_stack(configs: Sequence[Config], runs: Sequence[int], tape_kind: type[Tape]) -> Iterator[Chunk]:
     """Train ``configs[i] for i in runs`` as lanes of one stacked batch, and yield its chunks."""
-    runs = sorted(runs, key=lambda i: by_family(configs[i]))
+    # Lanes of one family are clipped in one call, and those of one batch seed share their batches.
+    runs = sorted(runs, key=lambda i: (by_family(configs[i]), configs[i].batch_seed))
     lanes = [configs[i] for i in runs]
     kind = task_of(lanes[0])
     task, layout, params = kind(lanes), Layout(kind.shapes(lanes[0]), len(lanes)), stack_params(lanes)
-    tape = Tape(lanes, group_lanes(lanes, params), layout, task)
+    tape = tape_kind(lanes, group_lanes(lanes, params), layout, task)
     for name, view in tape.slots[0].params.items():
         view.copy_(params[name])
     optimizer = OPTIMIZERS[lanes[0].optimizer](

@@ -45,6 +45,11 @@ def compare(raw: Tensor, clipped: Tensor, layout: Layout) -> dict[str, Tensor]:
     }
 
 
+def changed(raw: Tensor, clipped: Tensor, layout: Layout) -> Tensor:
+    """Say for each step and lane whether clipping changed any element, ``[steps, lanes]``; a NaN always counts."""
+    return _sums(torch.ne(raw, clipped, out=torch.empty_like(raw)), layout).sum(-1) > 0
+
+
 def _sums(tape: Tensor, layout: Layout) -> Tensor:
     """Sum the elements of each tensor, ``[steps, lanes, tensors]``."""
     return torch.stack([rows.sum(-1) for rows in layout.rows(tape).values()], dim=-1)
@@ -62,6 +67,11 @@ def histograms(raw: Tensor, layout: Layout) -> Tensor:
         counted.scatter_add_(1, flat, torch.ones_like(flat, dtype=torch.int32))
         counts.append(counted.unflatten(0, rows.shape[:2]))
     return torch.stack(counts, dim=2)
+
+
+def may_be_broken(tape: Tensor, layout: Layout) -> Tensor:
+    """Say for each step and lane whether a sum over it is not finite: true where `non_finite` is, and found sooner."""
+    return ~_sums(tape, layout).isfinite().all(-1)
 
 
 def non_finite(tape: Tensor, layout: Layout) -> Tensor:

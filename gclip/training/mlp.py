@@ -7,6 +7,7 @@ holds it against autograd.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
@@ -37,24 +38,62 @@ def initialise(config: RunConfig) -> dict[str, Tensor]:
 
 
 def forward(params: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Return predictions ``[lanes, rows]`` and each layer's input, the first being ``x`` ``[lanes, rows, features]``.
+    """Return predictions ``[lanes, rows]`` and each layer's input, the first being ``x`` for every lane.
+
+    ``x`` is ``[blocks, rows, features]``: the lanes are cut into so many equal blocks, and those of a block share it.
 
     The output layer is a product and a sum, not a matrix product: with one output column, the
     latter takes another path for one lane than for many, and a run would depend on its neighbours.
     """
     *weights, out_weight = [p for name, p in params.items() if name.endswith("weight")]
     *biases, out_bias = [p for name, p in params.items() if name.endswith("bias")]
-    inputs = [x]
-    for weight, bias in zip(weights, biases, strict=True):
-        inputs.append(_layer(inputs[-1], weight, bias).relu_())
+    first = _shared_layer if len(x) < len(out_bias) else _layer
+    inputs = [_for_each_lane(x, len(out_bias)), first(x, weights[0], biases[0])]
+    for weight, bias in zip(weights[1:], biases[1:], strict=True):
+        inputs.append(_layer(inputs[-1], weight, bias))
     return (inputs[-1] * out_weight).sum(-1) + out_bias, inputs
 
 
 def _layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return ``x @ weight.T + bias`` for each lane; one unit by product and sum, for the reason `forward` gives."""
+    """Return ``relu(x @ weight.T + bias)`` for each lane; one unit by product and sum, as `forward` explains."""
     if weight.shape[1] == 1:
-        return (x * weight).sum(-1, keepdim=True) + bias.unsqueeze(1)
-    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+        return ((x * weight).sum(-1, keepdim=True) + bias.unsqueeze(1)).relu_()
+    return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2)).relu_()
+
+
+def _shared_layer(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return the same as `_layer`, from one matrix product for each block of lanes that share ``x``."""
+    (blocks, rows, features), units = x.shape, weight.shape[1]
+    if not _same_bits(blocks, rows, features, units, len(weight)):
+        return _layer(_for_each_lane(x, len(weight)), weight, bias)
+    return _one_product(x, weight, bias)
+
+
+def _one_product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return ``x [blocks, rows, features] @ [features, all units of all lanes of the block]``, lane after lane."""
+    (blocks, rows, features), (lanes, units, _) = x.shape, weight.shape
+    wide = torch.baddbmm(bias.view(blocks, 1, -1), x, weight.view(blocks, -1, features).transpose(1, 2))
+    by_lane = wide.view(blocks, rows, lanes // blocks, units).transpose(1, 2)
+    # Each lane's rows in one piece: sums over rows that lie apart are taken in another order.
+    hidden = torch.empty(by_lane.shape)
+    return torch.clamp_min(by_lane, 0, out=hidden).view(lanes, rows, units)
+
+
+@lru_cache(maxsize=256)
+def _same_bits(blocks: int, rows: int, features: int, units: int, lanes: int) -> bool:
+    """Say whether one product gives the same bits as one for each lane: a run must not depend on its neighbours.
+
+    Whether it does is up to the processor's matrix library and the sizes (mostly not below 9 units), so it is tried.
+    """
+    random = torch.Generator().manual_seed(0)
+    sizes = (blocks, rows, features), (lanes, units, features), (lanes, units)
+    x, weight, bias = (torch.randn(size, generator=random) for size in sizes)
+    return torch.equal(_one_product(x, weight, bias), _layer(_for_each_lane(x, lanes), weight, bias))
+
+
+def _for_each_lane(x: Tensor, lanes: int) -> Tensor:
+    """Return ``x`` ``[blocks, ...]`` for every lane, ``[lanes, ...]``, without a copy where none is needed."""
+    return x.expand(lanes, -1, -1) if len(x) in (1, lanes) else x.repeat_interleave(lanes // len(x), 0)
 
 
 def backward(params: Mapping[str, Tensor], inputs: list[Tensor], slope: Tensor, grads: Mapping[str, Tensor]) -> None:
@@ -66,7 +105,7 @@ def backward(params: Mapping[str, Tensor], inputs: list[Tensor], slope: Tensor, 
     delta = delta * params["output.weight"]
     for i in reversed(range(len(names) - 1)):
         # A NaN unit passes its gradient on, as in autograd: only units that are off block it.
-        delta.masked_fill_(inputs[i + 1] <= 0, 0.0)
+        torch.ops.aten.threshold_backward.grad_input(delta, inputs[i + 1], 0, grad_input=delta)
         torch.bmm(delta.transpose(1, 2), inputs[i], out=grads[f"{names[i]}.weight"])
         torch.sum(delta, dim=1, out=grads[f"{names[i]}.bias"])
         if i:

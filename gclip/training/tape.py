@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,20 @@ from torch import Tensor
 from gclip.training import measure
 from gclip.training.config import Config
 from gclip.training.groups import Group
-from gclip.training.history import KINDS, Chunk, Event, mark_steps
+from gclip.training.history import mark_steps
 from gclip.training.layout import Layout
+from gclip.training.record import KINDS, Chunk, Event
 from gclip.training.tasks import Task
 
 TAPE_ELEMENTS = 2**19
 """A tape holds as many steps as keep it in the processor's cache, and at most what its task likes."""
 
+MANY = 32
+"""Lanes from which a step is measured by itself."""
+
 Views = dict[str, Tensor]
+Places = tuple[Tensor, list[str]]
+"""Whether something is not finite, ``[steps, lanes, tensors]``, and the tensors' names."""
 
 
 @dataclass
@@ -40,7 +46,16 @@ class Slot:
 
 
 class Tape:
-    """Parameters ``[steps + 1, size]``, gradients before and after clipping, and losses ``[steps, lanes]``."""
+    """Parameters ``[steps + 1, size]``, gradients before and after clipping, and losses ``[steps, lanes]``.
+
+    What is measured of a full tape is up to the record that is kept of the runs: see `read`.
+    """
+
+    missing: set[tuple[str, int]]
+    """What has not failed yet, of the kinds that are looked for: (kind, lane)."""
+
+    epochs: Container[int]
+    """Epochs, counted from 1, after which the task evaluates."""
 
     def __init__(self, configs: Sequence[Config], groups: Sequence[Group], layout: Layout, task: Task) -> None:
         self.configs, self.groups, self.layout, self.task = configs, groups, layout, task
@@ -51,9 +66,95 @@ class Tape:
         self.batches: list[Any] = [None] * self.length
         self.lately = torch.zeros(0, layout.lanes)
         self.slots = [Slot.at(self, k) for k in range(self.length)]
-        self.marks = np.array(mark_steps(configs[0]))
         self.start = 0
-        self.missing = {(kind, lane) for kind in KINDS for lane in range(layout.lanes)}
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make ready what `read` needs."""
+        raise NotImplementedError
+
+    def read(self, used: int, runs: list[int]) -> Chunk:
+        """Measure the first ``used`` steps of the tape, and wind it back for the next ones."""
+        raise NotImplementedError
+
+    def wind_back(self, steps: range) -> None:
+        """Make the tape ready for the steps that come after ``steps``."""
+        self.params[0].copy_(self.params[len(steps)])
+        self.start = steps.stop
+
+    def measure(self, used: int) -> Tensor:
+        """Ask each rule what it compared with its threshold: to a rule, the steps of a tape are lanes too."""
+        if self.layout.lanes >= MANY:
+            return torch.stack([self._measure_step(slot) for slot in self.slots[:used]])
+        columns = []
+        for group in self.groups:
+            raw, params = (self._as_lanes(kept[:used], group) for kept in (self.raw, self.params))
+            columns.append(group.rule.measure(raw, params).view(used, -1))
+        return torch.cat(columns, dim=1)
+
+    def _measure_step(self, slot: Slot) -> Tensor:
+        """Ask each rule about one step; for many lanes this is cheaper than to lay their steps side by side."""
+        return torch.cat([group.rule.measure(raw, params) for group, raw, params, _, _ in slot.groups])
+
+    def _as_lanes(self, kept: Tensor, group: Group) -> Views:
+        """Return one group's tensors at all steps, ``[steps * lanes, *shape]``."""
+        rows, shapes = self.layout.rows(kept), self.layout.shapes
+        return {name: rows[name][:, group.lanes].reshape(-1, *shape) for name, shape in shapes.items()}
+
+    def evaluates_after(self, step: int) -> bool:
+        """Say whether the task evaluates after this step: at the end of one of the `epochs`."""
+        epoch, rest = divmod(step + 1, self.configs[0].steps_per_epoch)
+        return rest == 0 and epoch in self.epochs
+
+    def evaluate(self, steps: range) -> Iterator[dict[str, Tensor]]:
+        """Yield what the task finds at each evaluation that falls on this tape."""
+        per_epoch = self.configs[0].steps_per_epoch
+        losses = torch.cat([self.lately, self.loss[: len(steps)]])
+        before = len(self.lately)
+        for k, step in enumerate(steps, 1):
+            if self.evaluates_after(step):
+                since = losses[max(0, before + k - per_epoch) : before + k]
+                yield self.task.evaluate(self.layout.views(self.params[k]), since)
+        self.lately = losses[-per_epoch:].clone()
+
+    @staticmethod
+    def stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Stack what was measured at several steps, ``[times, lanes, ...]``; nothing was measured if there are none."""
+        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+    def broken(self, used: int) -> Tensor:
+        """Say which lanes may have a weight that is not finite after the last step, ``[lanes]``."""
+        return measure.may_be_broken(self.params[used : used + 1], self.layout)[0]
+
+    def bad_weights(self, used: int) -> Places:
+        """Say where weights are not finite; they are listed from the input on."""
+        return measure.non_finite(self.params[1 : used + 1], self.layout), list(self.layout.shapes)
+
+    def events(self, steps: range, broken: Tensor, look: Callable[[], dict[str, Places]]) -> dict[int, list[Event]]:
+        """Return, for each ``broken`` lane, what went non-finite on this tape for the first time; ``look`` where."""
+        lanes = set(broken.nonzero().flatten().tolist())
+        looked_for = sorted((kind, lane) for kind, lane in self.missing if lane in lanes)
+        if not looked_for:
+            return {}
+        places, events = look(), {}
+        for kind, lane in looked_for:
+            bad, tensors = places[kind]
+            hits = bad[:, lane].nonzero()
+            if len(hits):
+                step, tensor = hits[0].tolist()
+                events.setdefault(lane, []).append(Event(kind, steps.start + step, tensors[tensor]))
+                self.missing.remove((kind, lane))
+        return events
+
+
+class HistoryTape(Tape):
+    """Measures all that a `History` keeps."""
+
+    def prepare(self) -> None:
+        """Look for everything, at every epoch."""
+        self.missing = {(kind, lane) for kind in KINDS for lane in range(self.layout.lanes)}
+        self.epochs = range(1, self.configs[0].epochs + 1)
+        self.marks = np.array(mark_steps(self.configs[0]))
 
     def read(self, used: int, runs: list[int]) -> Chunk:
         """Measure the first ``used`` steps of the tape, and wind it back for the next ones."""
@@ -61,73 +162,32 @@ class Tape:
         raw = self.raw[:used]
         arrays = measure.compare(raw, self.clipped[:used], self.layout)
         arrays |= {"loss": self.loss[:used].clone(), "threshold": self.threshold[:used].clone()}
-        arrays["measured"] = self._measured(used)
+        arrays["measured"] = self.measure(used)
         events = self._events(steps, arrays)
         marks = self.marks[(self.marks >= steps.start) & (self.marks < steps.stop)]
         arrays["histogram"] = measure.histograms(raw[torch.from_numpy(marks - steps.start)], self.layout)
-        arrays |= self._stacked([self._mark(k) for k in (marks - steps.start).tolist()])
-        arrays |= self._stacked(list(self._evaluate(steps)))
-        self.params[0].copy_(self.params[used])
-        self.start = steps.stop
+        arrays |= self.stacked([self._mark(k) for k in (marks - steps.start).tolist()])
+        arrays |= self.stacked(list(self.evaluate(steps)))
+        self.wind_back(steps)
         numbers = {name: array.numpy() for name, array in arrays.items()}
         return Chunk(runs, steps, numbers | {"mark_step": marks.astype(np.int32)}, events)
-
-    def _measured(self, used: int) -> Tensor:
-        """Ask each rule what it compared with its threshold: to a rule, the steps of a tape are lanes too."""
-        columns = []
-        for group in self.groups:
-            raw, params = (self._as_lanes(kept[:used], group) for kept in (self.raw, self.params))
-            columns.append(group.rule.measure(raw, params).view(used, -1))
-        return torch.cat(columns, dim=1)
-
-    def _as_lanes(self, kept: Tensor, group: Group) -> Views:
-        """Return one group's tensors at all steps, ``[steps * lanes, *shape]``."""
-        rows, shapes = self.layout.rows(kept), self.layout.shapes
-        return {name: rows[name][:, group.lanes].reshape(-1, *shape) for name, shape in shapes.items()}
 
     def _mark(self, k: int) -> dict[str, Tensor]:
         return self.task.mark(self.slots[k].params, self.batches[k])
 
-    def _evaluate(self, steps: range) -> Iterator[dict[str, Tensor]]:
-        """Yield what the task measures at the end of each epoch that ends on this tape."""
-        per_epoch = self.configs[0].steps_per_epoch
-        losses = torch.cat([self.lately, self.loss[: len(steps)]])
-        before = len(self.lately)
-        for k, step in enumerate(steps, 1):
-            if (step + 1) % per_epoch == 0:
-                since = losses[max(0, before + k - per_epoch) : before + k]
-                yield self.task.evaluate(self.layout.views(self.params[k]), since)
-        self.lately = losses[-per_epoch:].clone()
-
-    @staticmethod
-    def _stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Stack what was measured at several steps, ``[times, lanes, ...]``; nothing was measured if there are none."""
-        return {name: torch.stack([row[name] for row in rows]) for name in rows[0]} if rows else {}
-
     def _events(self, steps: range, arrays: dict[str, Tensor]) -> dict[int, list[Event]]:
         """Return, for each lane, what went non-finite on this tape for the first time."""
         used = len(steps)
-        broken = measure.non_finite(self.params[used : used + 1], self.layout).any(-1)[0]
-        for name in ("loss", "total_norm"):
-            broken |= ~arrays[name].isfinite().all(0)
-        lanes = set(broken.nonzero().flatten().tolist())
-        looked_for = sorted((kind, lane) for kind, lane in self.missing if lane in lanes)
-        if not looked_for:
-            return {}
-        names = list(self.layout.shapes)
-        bad = {
-            "loss": ~arrays["loss"].isfinite()[..., None],
-            "norm": ~arrays["total_norm"].isfinite()[..., None],
-            # Within a step gradients are found from the output back, weights are listed from the input on.
-            "gradient": measure.non_finite(self.raw[:used], self.layout).flip(-1),
-            "weight": measure.non_finite(self.params[1 : used + 1], self.layout),
-        }
-        tensors = {"loss": [""], "norm": [""], "gradient": names[::-1], "weight": names}
-        events: dict[int, list[Event]] = {}
-        for kind, lane in looked_for:
-            hits = bad[kind][:, lane].nonzero()
-            if len(hits):
-                step, tensor = hits[0].tolist()
-                events.setdefault(lane, []).append(Event(kind, steps.start + step, tensors[kind][tensor]))
-                self.missing.remove((kind, lane))
-        return events
+        bad = {name: ~arrays[name].isfinite() for name in ("loss", "total_norm")}
+        broken = self.broken(used) | bad["loss"].any(0) | bad["total_norm"].any(0)
+        return self.events(
+            steps,
+            broken,
+            lambda: {
+                "loss": (bad["loss"][..., None], [""]),
+                "norm": (bad["total_norm"][..., None], [""]),
+                # Within a step gradients are found from the output back.
+                "gradient": (measure.non_finite(self.raw[:used], self.layout).flip(-1), [*self.layout.shapes][::-1]),
+                "weight": self.bad_weights(used),
+            },
+        )

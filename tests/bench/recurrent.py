@@ -22,7 +22,7 @@ import gclip
 from gclip import History
 from gclip.clipping import ClipByNorm, NoClip
 from gclip.training import RecurrentConfig
-from gclip.training.history import LEARNED, STUCK
+from gclip.training.record import LEARNED, STUCK
 
 Span = tuple[float, float]
 

@@ -23,9 +23,9 @@ import gclip
 from gclip import RunConfig
 from gclip.clipping import Chain, ClipByNorm, ClipByValue, NoClip
 from gclip.training import mlp, one_thread
-from gclip.training.history import Chunk
 from gclip.training.problems import make_data
-from gclip.training.tape import Tape
+from gclip.training.record import Chunk
+from gclip.training.tape import HistoryTape as Tape
 
 ROUNDS = 7
 SLOW_ROUNDS = 2

@@ -14,7 +14,6 @@ from gclip.clipping import ClipByNorm
 from gclip.dashboard.charts import CHARTS, COMPARISON, SAMPLES, charts_of
 from gclip.dashboard.conclusions import OF_ALL, OF_ONE, Shown, conclusions
 from gclip.dashboard.words import number, percent
-from gclip.serving.runs import empty
 from gclip.training import History, RecurrentConfig, RunConfig
 from gclip.training.recurrence import sample_target
 
@@ -185,7 +184,7 @@ def test_any_stage_of_training_has_its_lines(real: dict[str, History], names: tu
 
 
 def test_a_run_that_has_not_started_is_left_out(real: dict[str, History]) -> None:
-    runs = [*shown(real, "norm 1"), Shown("waiting", empty(RunConfig()))]
+    runs = [*shown(real, "norm 1"), Shown("waiting", History.empty(RunConfig()))]
     for chosen in (0, 1):
         notes = conclusions(runs, chosen)
         assert not any("waiting" in line for line in notes.values())

@@ -17,7 +17,6 @@ from hypothesis import given, settings
 import gclip
 from gclip.dashboard.feed import BANDS, EPOCHS, MARKS, STEPS, feed
 from gclip.serving import Snapshot
-from gclip.serving.runs import empty
 from gclip.serving.wire import unpack
 from gclip.training import History, RunConfig
 
@@ -157,7 +156,7 @@ def test_the_header_says_how_far_each_run_is() -> None:
     groups = [
         [snapshot(until_step(SHORT[0], 20), "training")],
         [snapshot(SHORT[1])],
-        [snapshot(empty(RunConfig(epochs=4)), "waiting", place=3)],
+        [snapshot(History.empty(RunConfig(epochs=4)), "waiting", place=3)],
         [snapshot(until_step(SHORT[1], 5), "stopped")],
         [snapshot(until_step(SHORT[1], 5), "failed", message="It ended early.")],
     ]

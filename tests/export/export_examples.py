@@ -31,7 +31,7 @@ from gclip.clipping import (
     ZClip,
 )
 from gclip.training import Config, History, RecurrentConfig, RunConfig
-from gclip.training.history import LEARNED, STUCK
+from gclip.training.record import LEARNED, STUCK
 
 NORM_THEN_VALUE = Chain(ClipByNorm(1.0), ClipByValue(0.1))
 VALUE_THEN_TENSOR = Chain(ClipByValue(5.0), NoClip(), Chain(ClipByTensorNorm(3.0), ClipByValue(2.0)))

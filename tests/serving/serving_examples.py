@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from gclip.serving import Service, Snapshot
-from gclip.training import History, RecurrentConfig, RunConfig
+from gclip.training import Record, RecurrentConfig, RunConfig
 
 _seeds = itertools.count(1000)
 
@@ -57,8 +57,8 @@ def rows(service: Service, key: str) -> int:
     return see(service, key).history.steps_done
 
 
-def same(left: History, right: History) -> bool:
-    """Say whether two histories are equal to the last bit."""
+def same(left: Record, right: Record) -> bool:
+    """Say whether two records are equal to the last bit."""
     a, b = left.arrays(), right.arrays()
     equal = all(a[name].tobytes() == b[name].tobytes() and np.shape(a[name]) == np.shape(b[name]) for name in b)
     return equal and a.keys() == b.keys() and sorted(left.events) == sorted(right.events)

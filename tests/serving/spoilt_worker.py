@@ -5,11 +5,11 @@ import signal
 from collections.abc import Iterator, Sequence
 
 from gclip.serving import worker
-from gclip.training import Chunk, RunConfig, train
+from gclip.training import Chunk, Record, RunConfig, train
 
 
-def spoilt(configs: Sequence[RunConfig]) -> Iterator[Chunk]:
-    for chunk in train(configs):
+def spoilt(configs: Sequence[RunConfig], record: type[Record]) -> Iterator[Chunk]:
+    for chunk in train(configs, record):
         yield chunk
         if any(config.batch_seed == 666 for config in configs):
             raise ZeroDivisionError("no\nsuch number")

@@ -9,7 +9,7 @@ import pytest
 from serving_examples import fresh, see
 
 from gclip.serving import QueueFull, Service
-from gclip.training import RunConfig
+from gclip.training import RunConfig, Summary
 
 
 class Silent:
@@ -64,19 +64,36 @@ def test_owners_take_turns(busy):
 
 
 def test_a_comparison_is_not_torn_apart(busy, jobs):
-    comparisons = [fresh(50) for _ in range(4)]
+    comparisons = [fresh(70) for _ in range(4)]
     for i, configs in enumerate(comparisons):
         busy.submit(configs, f"owner {i}")
     busy.stop("busy 0")
     busy.stop("busy 1")
-    assert [len(job) for job in jobs] == [100, 100]
+    assert [len(job) for job in jobs] == [210, 70]
 
 
-def test_a_batch_has_at_most_128_lanes(busy, jobs):
+def test_a_batch_has_at_most_256_lanes(busy, jobs):
     busy.submit(fresh(300), "ann")
     for i in range(3):
         busy.stop(f"busy {i}")
-    assert [len(job) for job in jobs] == [128, 128, 44]
+    assert [len(job) for job in jobs] == [256, 44]
+
+
+def test_idle_workers_share_what_waits(service, jobs):
+    service.submit(fresh(192), "ann")
+    assert [len(job) for job in jobs] == [96, 96]
+
+
+def test_a_few_runs_are_not_shared_out(service, jobs):
+    service.submit(fresh(33), "ann")
+    assert [len(job) for job in jobs] == [32, 1]
+
+
+def test_summaries_and_histories_are_not_trained_together(service, jobs):
+    configs = fresh(2)
+    full, brief = service.submit(configs, "ann"), service.submit(configs, "bob", Summary)
+    assert {"summary-" + key for key in full} == set(brief)
+    assert [set(job) for job in jobs] == [set(full), set(brief)]
 
 
 def test_a_shared_run_waits_while_anybody_wants_it(busy):

@@ -25,7 +25,12 @@ def worker() -> Worker:
 
 
 def command(kind: str, job: int, *configs: Config) -> dict[str, object]:
-    return {"type": kind, "job": job, "configs": [config.model_dump(mode="json") for config in configs]}
+    return {
+        "type": kind,
+        "job": job,
+        "record": "History",
+        "configs": [config.model_dump(mode="json") for config in configs],
+    }
 
 
 def said(worker: Worker) -> list[dict[str, object]]:
@@ -42,7 +47,7 @@ def test_a_new_job_goes_first_and_a_cancelled_one_leaves(worker):
 
 
 def test_the_first_chunk_is_sent_at_once_and_the_end_is_told(worker):
-    job = Job(7, fresh(epochs=40))
+    job = Job(7, fresh(epochs=40), History)
     assert worker.advance(job)
     assert [header["type"] for header in said(worker)] == ["rows"]
     while worker.advance(job):
@@ -51,7 +56,7 @@ def test_the_first_chunk_is_sent_at_once_and_the_end_is_told(worker):
 
 
 def test_a_config_that_is_refused_is_told(worker):
-    worker.start(1, [{"epochs": -1}])
+    worker.start(1, [{"epochs": -1}], "History")
     (header,) = said(worker)
     assert header["type"] == "failed"
     assert not worker.jobs
@@ -99,7 +104,7 @@ def test_joined_chunks_of_a_recurrent_run_are_the_run():
 
 def test_a_recurrent_config_is_taken_from_the_wire(worker):
     (config,) = fresh_recurrent()
-    worker.start(1, command("start", 1, config)["configs"])
+    worker.start(1, command("start", 1, config)["configs"], "History")
     while worker.advance(worker.jobs[0]):
         pass
     assert [header["type"] for header in said(worker)][-1] == "done"

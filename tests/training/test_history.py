@@ -16,7 +16,7 @@ import gclip
 from gclip import Event, History, RunConfig
 from gclip.clipping import Chain, ClipByNorm, ClipByTensorNorm, ClipByValue, NoClip
 from gclip.training import measure
-from gclip.training.history import ALWAYS, FIRST_MARKS, PER_EPOCH, PER_MARK, PER_STEP, mark_steps, series
+from gclip.training.history import ALWAYS, FIRST_MARKS, PER_EPOCH, PER_MARK, PER_STEP, mark_steps
 from gclip.training.layout import Layout
 from gclip.training.tasks import task_of
 
@@ -50,8 +50,8 @@ def short(rule: Any) -> History:
 def test_arrays_have_the_length_and_type_that_series_says(layers: int) -> None:
     config = RunConfig(hidden_layers=layers, **SHORT)
     history = gclip.run([config])[0]
-    assert set(history.arrays()) == set(series(config)) == ALWAYS
-    for name, (n, shape, kind) in series(config).items():
+    assert set(history.arrays()) == set(History.series(config)) == ALWAYS
+    for name, (n, shape, kind) in History.series(config).items():
         array = getattr(history, name)
         assert (array.shape, array.dtype) == ((n, *shape), kind), name
     assert len(history.loss) == history.steps_done == config.steps == 12
@@ -359,10 +359,10 @@ def test_wrong_arrays_are_refused_by_name(how: str) -> None:
     before = dict(arrays)
     SPOIL[how](arrays)
     (name,) = [n for n in before if arrays.get(n) is not before[n]]
-    with pytest.raises(ValueError, match=f"history: {name} is not"):
+    with pytest.raises(ValueError, match=f"History: {name} is not"):
         History.restore(short(NoClip()).config, arrays, [])
 
 
 def test_arrays_of_another_run_are_refused() -> None:
-    with pytest.raises(ValueError, match="history: "):
+    with pytest.raises(ValueError, match="History: "):
         History.restore(RunConfig(hidden_layers=2, **SHORT), short(NoClip()).arrays(), [])

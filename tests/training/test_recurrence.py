@@ -15,7 +15,7 @@ import gclip
 from gclip import History, RunConfig
 from gclip.clipping import AutoClip, Chain, ClipByNorm, ClipDerivative, NoClip, PerLayer
 from gclip.training import RecurrentConfig, recurrent, sampling, sequences
-from gclip.training.history import FIRST_MARKS, series
+from gclip.training.history import FIRST_MARKS
 
 STILL = 1e-30
 """A learning rate at which no weight moves: the run then shows what its initial network does."""
@@ -40,8 +40,8 @@ def test_a_layers_name_follows_the_cell() -> None:
 def test_arrays_have_the_length_and_type_that_series_says(cell: Any, problem: Any, sample: int) -> None:
     config = small(problem=problem, cell=cell, clipper=ClipByNorm(1.0))
     history = gclip.run([config])[0]
-    assert set(history.arrays()) == set(series(config))
-    for name, (n, shape, kind) in series(config).items():
+    assert set(history.arrays()) == set(History.series(config))
+    for name, (n, shape, kind) in History.series(config).items():
         array = getattr(history, name)
         assert (array.shape, array.dtype) == ((n, *shape), kind), name
     assert history.steps_done == len(history.loss) == 40
@@ -58,7 +58,7 @@ def test_marks_are_the_first_steps_and_every_twentieth() -> None:
 
 
 def test_a_regression_has_neither_flow_nor_sample() -> None:
-    assert not {"flow", "sample"} & set(series(RunConfig()))
+    assert not {"flow", "sample"} & set(History.series(RunConfig()))
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

@@ -1,0 +1,6 @@
+"""Which threshold? Sweeps of hundreds of runs, what they found, and the threshold that they suggest."""
+
+from gclip.sweeping.results import FATES, Results
+from gclip.sweeping.sweep import MAX_RUNS, Sweep
+
+__all__ = ["FATES", "MAX_RUNS", "Results", "Sweep"]

@@ -1,0 +1,112 @@
+"""Which runs a sweep is made of: one network under many thresholds, over several seeds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+
+from gclip import clipping
+from gclip.clipping import Chain, ClipByNorm, ClipByValue, Clipper
+from gclip.training import Config, RunConfig
+from gclip.training.config import MAX_WORK, Real, Whole
+
+MAX_RUNS = 600
+"""Runs of one sweep, as many as one person may have waiting."""
+
+Kind = Literal["curve", "learning_rate", "both"]
+"""A curve over thresholds; a map of threshold by learning rate; a map of norm by value threshold, both in one run."""
+
+Rule = Literal["ClipByNorm", "ClipByTensorNorm", "ClipByValue", "AdaptiveGradientClip"]
+
+
+class Sweep(BaseModel):
+    """One network under ``count`` thresholds, from ``low`` to ``high``, even on a log scale, each over ``seeds`` seeds.
+
+    Args:
+        shared: all other settings; its rule and, in a map, its learning rate are replaced.
+        kind: what varies beside the threshold.
+        rule: whose threshold; for kind "both" always the norm, followed by the value.
+        other_low, other_high, other_count: likewise for the second axis of a map.
+        seeds: seeds for each cell, from those of ``shared`` upwards; the same for all cells.
+
+    Raises:
+        pydantic.ValidationError: for a field out of range, or a sweep too large.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shared: SerializeAsAny[Config] = RunConfig()
+    kind: Kind = Field(default="curve", title="What varies")
+    rule: Rule = Field(default="ClipByNorm", title="Clipping rule")
+    low: Real = Field(default=0.01, ge=1e-6, le=1e6, title="Lowest threshold")
+    high: Real = Field(default=1000.0, ge=1e-6, le=1e6, title="Highest threshold")
+    count: Whole = Field(default=24, ge=2, le=48, title="Thresholds")
+    other_low: Real = Field(default=1e-4, ge=1e-6, le=1e3, title="Lowest of the second axis")
+    other_high: Real = Field(default=1.0, ge=1e-6, le=1e3, title="Highest of the second axis")
+    other_count: Whole = Field(default=12, ge=2, le=24, title="Places of the second axis")
+    seeds: Whole = Field(default=8, ge=1, le=20, title="Seeds")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"low is {self.low:g}; allowed is a number below high, which is {self.high:g}")
+        if self.kind != "curve" and self.other_low >= self.other_high:
+            raise ValueError(
+                f"other_low is {self.other_low:g}; allowed is a number below other_high, which is {self.other_high:g}"
+            )
+        runs = len(self.thresholds) * len(self.others) * self.seeds
+        if runs > MAX_RUNS:
+            raise ValueError(
+                f"seeds is {self.seeds}: {runs} runs in all; allowed are {MAX_RUNS}. Take fewer seeds or thresholds"
+            )
+        work = runs * getattr(self.shared, "work", 0.0)
+        if work > MAX_WORK:
+            raise ValueError(
+                f"count is {self.count}: {work:.1e} multiply-adds in all; allowed are {MAX_WORK:.0e}. "
+                "Take fewer thresholds, seeds or epochs, or a smaller network"
+            )
+        return self
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The first axis: thresholds of ``rule``, rounded to three digits."""
+        return _even(self.low, self.high, self.count)
+
+    @property
+    def others(self) -> tuple[float, ...]:
+        """The second axis: learning rates or value thresholds; the one learning rate for a curve."""
+        if self.kind == "curve":
+            return (self.shared.learning_rate,)
+        return _even(self.other_low, self.other_high, self.other_count)
+
+    def clipper(self, threshold: float, other: float) -> Clipper:
+        """Return the rule of one cell."""
+        if self.kind == "both":
+            return Chain(ClipByNorm(threshold), ClipByValue(other))
+        return clipping.CLIPPERS[self.rule](threshold)
+
+    def cell(self, threshold: float, other: float) -> list[Config]:
+        """Return the runs of one cell, one for each seed."""
+        changes: dict[str, Any] = {"clipper": self.clipper(threshold, other)}
+        if self.kind == "learning_rate":
+            changes["learning_rate"] = other
+        usual = self.shared.model_dump() | changes
+        return [
+            type(self.shared)(**usual | {n: getattr(self.shared, n) + seed for n in ("init_seed", "batch_seed")})
+            for seed in range(self.seeds)
+        ]
+
+    def configs(self) -> list[Config]:
+        """Return all runs: for each place of the second axis, for each threshold, for each seed."""
+        return [config for other in self.others for t in self.thresholds for config in self.cell(t, other)]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(places of the second axis, thresholds, seeds), the order of `configs`."""
+        return len(self.others), len(self.thresholds), self.seeds
+
+
+def _even(low: float, high: float, count: int) -> tuple[float, ...]:
+    return tuple(dict.fromkeys(float(f"{value:.3g}") for value in np.geomspace(low, high, count)))
