@@ -16,7 +16,7 @@ from gclip.dashboard.feed import feed
 from gclip.dashboard.routes import VERSION, routes
 from gclip.serving import Snapshot
 from gclip.serving.wire import unpack
-from gclip.training import History
+from gclip.training import History, Summary
 
 Query = Sequence[tuple[str, str]]
 
@@ -139,6 +139,12 @@ def test_a_malformed_question_is_answered_by_a_sentence(shelf: Shelf, query: Que
     assert headers["content-type"].startswith("text/plain")
     assert body.decode().startswith("run, since and label must be given equally often")
     assert body.endswith(b".")
+
+
+def test_a_summary_has_no_steps_to_show_and_is_not_found(shelf: Shelf, real: dict[str, History]) -> None:
+    summary = Summary.of(real["norm 1"])
+    shelf.runs[summary.key] = Snapshot(summary.key, summary.config, "done", None, "", summary)
+    assert get("/gclip/live", asked(summary.key))[0] == 404
 
 
 @pytest.mark.parametrize("key", ["", "x", "0" * 16, "../../etc/passwd", "a" * 10_000, "\x00", "' OR 1=1 --"])

@@ -7,8 +7,9 @@ import numpy as np
 from serving_examples import fresh, fresh_recurrent, long, rows, same, see, settled, until
 
 import gclip
-from gclip.clipping import ClipByNorm, ClipByValue, ClipDerivative
+from gclip.clipping import ClipByNorm, ClipByValue, ClipDerivative, NoClip
 from gclip.serving import Service
+from gclip.training import Summary
 
 
 def test_same_numbers_as_in_this_process(served):
@@ -46,6 +47,36 @@ def test_recurrent_runs_come_back_from_the_worker_and_from_the_store_as_they_are
         assert see(again, key).state == "done"
         assert same(see(again, key).history, history)
     assert len(jobs) == 4
+
+
+def test_summaries_come_back_from_the_worker_and_from_the_store_as_they_are(make, tmp_path, jobs):
+    configs = [*fresh(3, clipper=ClipByNorm(1.0)), *fresh(clipper=NoClip()), *fresh_recurrent()]
+    want, path = gclip.run(configs, Summary), tmp_path / "runs.sqlite"
+    first = make(1, path)
+    keys = first.submit(configs, "ann", Summary)
+    assert keys == [Summary.key_of(config) for config in configs]
+    for snapshot, summary in zip(settled(first, keys), want, strict=True):
+        assert snapshot.state == "done"
+        assert same(snapshot.record, summary)
+    first.close()
+    again = make(1, path)
+    again.submit(configs, "bob", Summary)
+    assert all(same(see(again, key).record, summary) for key, summary in zip(keys, want, strict=True))
+    assert len(jobs) == 2
+    # The full history of the same run is another record, trained when somebody asks for it.
+    (snapshot,) = settled(again, again.submit(configs[:1], "bob"))
+    assert same(Summary.of(snapshot.history), want[0])
+
+
+def test_a_stopped_summary_goes_on_where_it_was(served):
+    (config,) = long()
+    (key,) = served.submit([config], "ann", Summary)
+    until(lambda: see(served, key).record.steps_done)
+    served.stop("ann")
+    stopped = see(served, key)
+    assert (stopped.state, stopped.record.done) == ("stopped", False)
+    (done,) = settled(served, served.submit([config], "ann", Summary))
+    assert same(done.record, gclip.run([config], Summary)[0])
 
 
 def test_nobody_trains_the_same_run_twice(served, jobs):

@@ -84,6 +84,18 @@ def test_together_as_alone_where_all_lanes_share_their_rows() -> None:
     assert_alone_as_together(configs, gclip.run(configs), sample=len(configs))
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_together_as_alone_in_a_sweep(size: dict[str, Any]) -> None:
+    # Lanes that share a batch go through the first layer as one matrix product.
+    rules = [ClipByNorm(t) for t in (0.1, 1.0, 10.0, 100.0, 1e4)]
+    configs = [
+        RunConfig(n_samples=132, epochs=2, clipper=rule, init_seed=seed, batch_seed=seed, **size)
+        for rule in rules
+        for seed in range(3)
+    ]
+    assert_alone_as_together(configs, gclip.run(configs), sample=6)
+
+
 def test_together_as_alone_over_many_steps() -> None:
     # Stretches of steps then end elsewhere for many lanes than for one.
     configs = [RunConfig(clipper=ClipByNorm(1.0), init_seed=i, n_features=10) for i in range(20)]
