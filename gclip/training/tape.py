@@ -18,11 +18,8 @@ from gclip.training.layout import Layout
 from gclip.training.record import KINDS, Chunk, Event
 from gclip.training.tasks import Task
 
-TAPE_ELEMENTS = 2**19
+TAPE_ELEMENTS = 2**20
 """A tape holds as many steps as keep it in the processor's cache, and at most what its task likes."""
-
-MANY = 32
-"""Lanes from which a step is measured by itself."""
 
 Views = dict[str, Tensor]
 Places = tuple[Tensor, list[str]]
@@ -82,19 +79,13 @@ class Tape:
         self.params[0].copy_(self.params[len(steps)])
         self.start = steps.stop
 
-    def measure(self, used: int) -> Tensor:
+    def measure(self, which: slice) -> Tensor:
         """Ask each rule what it compared with its threshold: to a rule, the steps of a tape are lanes too."""
-        if self.layout.lanes >= MANY:
-            return torch.stack([self._measure_step(slot) for slot in self.slots[:used]])
         columns = []
         for group in self.groups:
-            raw, params = (self._as_lanes(kept[:used], group) for kept in (self.raw, self.params))
-            columns.append(group.rule.measure(raw, params).view(used, -1))
+            raw, params = (self._as_lanes(kept[which], group) for kept in (self.raw, self.params))
+            columns.append(group.rule.measure(raw, params).view(-1, group.lanes.stop - group.lanes.start))
         return torch.cat(columns, dim=1)
-
-    def _measure_step(self, slot: Slot) -> Tensor:
-        """Ask each rule about one step; for many lanes this is cheaper than to lay their steps side by side."""
-        return torch.cat([group.rule.measure(raw, params) for group, raw, params, _, _ in slot.groups])
 
     def _as_lanes(self, kept: Tensor, group: Group) -> Views:
         """Return one group's tensors at all steps, ``[steps * lanes, *shape]``."""
@@ -132,8 +123,8 @@ class Tape:
 
     def events(self, steps: range, broken: Tensor, look: Callable[[], dict[str, Places]]) -> dict[int, list[Event]]:
         """Return, for each ``broken`` lane, what went non-finite on this tape for the first time; ``look`` where."""
-        lanes = set(broken.nonzero().flatten().tolist())
-        looked_for = sorted((kind, lane) for kind, lane in self.missing if lane in lanes)
+        lanes = broken.nonzero().flatten().tolist()
+        looked_for = [(kind, lane) for lane in lanes for kind in sorted(KINDS) if (kind, lane) in self.missing]
         if not looked_for:
             return {}
         places, events = look(), {}
@@ -162,7 +153,7 @@ class HistoryTape(Tape):
         raw = self.raw[:used]
         arrays = measure.compare(raw, self.clipped[:used], self.layout)
         arrays |= {"loss": self.loss[:used].clone(), "threshold": self.threshold[:used].clone()}
-        arrays["measured"] = self.measure(used)
+        arrays["measured"] = self.measure(slice(used))
         events = self._events(steps, arrays)
         marks = self.marks[(self.marks >= steps.start) & (self.marks < steps.stop)]
         arrays["histogram"] = measure.histograms(raw[torch.from_numpy(marks - steps.start)], self.layout)

@@ -65,7 +65,7 @@ def test_values_are_those_of_the_steps_before_the_end() -> None:
     assert summary.test_loss.tolist() == history.test_loss[[e - 1 for e in evaluated_epochs(history.config)]].tolist()
     assert summary.clip_rate[-1] == pytest.approx(history.clipped.mean())
     assert summary.clip_rate[0] == pytest.approx(history.clipped[:16].mean())
-    np.testing.assert_allclose(summary.percentiles[0], np.percentile(history.measured, PERCENTILES), rtol=1e-6)
+    np.testing.assert_allclose(summary.percentiles[0], np.percentile(history.measured[::4], PERCENTILES), rtol=1e-6)
 
 
 def test_what_is_measured_in_the_step_that_kills_a_run_does_not_count() -> None:
@@ -104,7 +104,7 @@ def test_evaluations_are_early_and_then_at_every_tenth(epochs: int) -> None:
     assert found == sorted(set(found))
     assert found[0] == 1
     assert found[-1] == epochs
-    assert {e for e in (1, 2, 3, 5, 7) if e <= epochs} <= set(found)
+    assert {e for e in (1, 2, 5) if e <= epochs} <= set(found)
     assert max(b - a for a, b in zip([0, *found], found, strict=False)) <= max(1, -(-epochs // 10))
 
 
