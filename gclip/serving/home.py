@@ -19,14 +19,16 @@ def home() -> Path:
 
 
 def workers() -> int:
-    """Return the number of worker processes: GCLIP_WORKERS, or all cores but one.
+    """Return the number of worker processes: GCLIP_WORKERS, or all cores but one, but both of two.
+
+    Workers are nice: where there are only two cores, the pages take what they need of the second one.
 
     Raises:
         ValueError: if GCLIP_WORKERS is not a whole number from 1 on.
     """
     text = os.environ.get("GCLIP_WORKERS", "")
     if not text:
-        return max(1, cores() - 1)
+        return min(cores(), max(2, cores() - 1))
     if not text.isdigit() or int(text) < 1:
         raise ValueError(f"GCLIP_WORKERS is {text!r}; it should be a whole number from 1 on.")
     return int(text)

@@ -27,7 +27,7 @@ class Service:
     """Trains runs in worker processes, keeps them in memory and in a store; safe to call from any thread.
 
     Args:
-        workers: number of worker processes; GCLIP_WORKERS, or all cores but one.
+        workers: number of worker processes; GCLIP_WORKERS, or all cores but one, but both of two.
         store: the store's file; None keeps runs in memory only; by default in GCLIP_HOME.
         grace: seconds after `release` until an owner's watches are dropped.
         memory: bytes of finished runs kept in memory.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from serving_examples import fresh, see
 
-from gclip.serving import QueueFull, Service
+from gclip.serving import QueueFull, Service, home
 from gclip.training import RunConfig, Summary
 
 
@@ -174,6 +174,13 @@ def test_a_wrong_number_of_workers_is_explained(monkeypatch, text):
     monkeypatch.setenv("GCLIP_WORKERS", text)
     with pytest.raises(ValueError, match=r"GCLIP_WORKERS is .*whole number"):
         Service(store=None)
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 1), (2, 2), (3, 2), (4, 3), (64, 63)])
+def test_the_pages_get_a_core_of_their_own_where_there_are_three(monkeypatch, cores, workers):
+    monkeypatch.delenv("GCLIP_WORKERS", raising=False)
+    monkeypatch.setattr(home, "cores", lambda: cores)
+    assert home.workers() == workers
 
 
 def test_the_environment_says_how_many_workers_and_where(monkeypatch, tmp_path):
