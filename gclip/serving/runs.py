@@ -11,10 +11,9 @@ from typing import Literal
 import numpy as np
 
 from gclip.training import Config, Event, History, Record
+from gclip.training.tasks import most_lanes
 
 State = Literal["waiting", "training", "done", "failed", "stopped"]
-
-MAX_LANES = 256
 
 
 @dataclass(frozen=True)
@@ -52,14 +51,24 @@ class Run:
     watchers: set[str] = field(default_factory=set)
     wanting: set[str] = field(default_factory=set)
     deaths: int = 0
-    max_lanes: int = MAX_LANES
     job: Job | None = None
     received: Counter[str] = field(default_factory=Counter)
+    halved_to: int | None = None
 
     @cached_property
     def stack_key(self) -> Hashable:
         """What runs must share to be trained together."""
         return type(self.record), self.config.stack_key
+
+    @cached_property
+    def most_lanes(self) -> int:
+        """How many runs of its kind fit into one stack."""
+        return most_lanes(self.config)
+
+    @property
+    def max_lanes(self) -> int:
+        """How many runs may be trained with it, itself counted: fewer after a batch that failed."""
+        return self.halved_to or self.most_lanes
 
     @property
     def active(self) -> bool:

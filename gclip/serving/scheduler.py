@@ -148,7 +148,7 @@ class Scheduler:
         self.table.finish(run)
 
     def _again(self, run: Run, max_lanes: int) -> None:
-        run.max_lanes = max(1, max_lanes)
+        run.halved_to = max(1, max_lanes)
         if run.wanting:
             self.enqueue(run)
         else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from gclip.serving.runs import MAX_LANES, Run
+from gclip.serving.runs import Run
+from gclip.training.tasks import MAX_LANES
 
 MAX_WAITING = 4000
 MAX_PER_OWNER = 600
@@ -109,5 +110,5 @@ def _batches(line: list[Run]) -> Iterator[list[Run]]:
         stacks.setdefault(run.stack_key, []).append(run)
     for stack in stacks.values():
         runs = iter(stack)
-        while batch := list(islice(runs, MAX_LANES)):
+        while batch := list(islice(runs, stack[0].most_lanes)):
             yield batch

@@ -16,8 +16,8 @@ from gclip.training.problems import make_data
 
 Batch = tuple[Tensor, Tensor]
 
-TOGETHER = 8
-"""Lanes that are evaluated at once: their hidden units, for half of the data, stay in the processor's cache."""
+IN_CACHE = 2**17
+"""Hidden units, for half of the data, that are evaluated at once: as many as stay in the processor's cache."""
 
 
 class Regression:
@@ -58,7 +58,8 @@ class Regression:
 
     def evaluate(self, params: Mapping[str, Tensor], losses: Tensor) -> dict[str, Tensor]:
         """Return the loss on both halves of the data, and the share of hidden units that fire for no row."""
-        parts = [self._evaluate(params, slice(i, i + TOGETHER)) for i in range(0, self.data.lanes, TOGETHER)]
+        size = max(1, IN_CACHE // (self.data.config.n_train * self.data.config.hidden_units))
+        parts = [self._evaluate(params, slice(i, i + size)) for i in range(0, self.data.lanes, size)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def _evaluate(self, params: Mapping[str, Tensor], lanes: slice) -> dict[str, Tensor]:

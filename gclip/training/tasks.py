@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
@@ -64,12 +65,26 @@ class Task(Protocol):
         ...
 
 
+MAX_LANES = 256
+MAX_ELEMENTS = 2**27
+"""More lanes gain no time, and half a gigabyte of numbers is what a small server can spare for a stack."""
+
 TASKS: dict[type[Config], type[Task]] = {RunConfig: Regression, RecurrentConfig: Recurrence}
 
 
 def task_of(config: Config) -> type[Task]:
     """Return the task that a run's settings describe."""
     return TASKS[type(config)]
+
+
+def most_lanes(config: Config) -> int:
+    """Return how many runs of this size may be trained as one stack, so that it fits into memory: 1 to `MAX_LANES`.
+
+    A lane keeps its parameters and gradients on a tape, and the units of all layers for one batch.
+    """
+    weights = sum(map(prod, task_of(config).shapes(config).values()))
+    units = config.batch_size * config.hidden_units * (getattr(config, "hidden_layers", 1))
+    return min(MAX_LANES, max(1, MAX_ELEMENTS // (8 * weights + 4 * units)))
 
 
 def restore(fields: Mapping[str, Any]) -> Config:

@@ -79,6 +79,13 @@ def test_a_batch_has_at_most_256_lanes(busy, jobs):
     assert [len(job) for job in jobs] == [256, 44]
 
 
+def test_a_batch_of_large_networks_is_smaller(busy, jobs):
+    busy.submit(fresh(300, hidden_units=512, hidden_layers=8, epochs=1), "ann")
+    busy.stop("busy 0")
+    (job,) = jobs
+    assert 1 < len(job) < 20
+
+
 def test_idle_workers_share_what_waits(service, jobs):
     service.submit(fresh(192), "ann")
     assert [len(job) for job in jobs] == [96, 96]

@@ -295,9 +295,9 @@ def test_the_post_mortem_is_in_order_and_tells_the_first_of_each_kind() -> None:
 
 
 def test_events_are_counted_from_the_first_step_of_the_run() -> None:
-    # A hundred lanes make the stretches so short that these runs, which diverge at 18 to 35, do so in a later one.
+    # Two hundred lanes make the stretches so short that these runs, which diverge at 18 to 35, do so in a later one.
     configs = [RunConfig(learning_rate=3e-3, epochs=4, init_seed=s, batch_seed=s) for s in SEEDS]
-    filling = [RunConfig(clipper=ClipByNorm(1.0), epochs=4, init_seed=s) for s in range(100)]
+    filling = [RunConfig(clipper=ClipByNorm(1.0), epochs=4, init_seed=s) for s in range(200)]
     assert next(gclip.train([*configs, *filling])).steps.stop < 15
     for history in gclip.run([*configs, *filling])[: len(configs)]:
         losses = next(event for event in history.post_mortem if event.kind == "loss")
