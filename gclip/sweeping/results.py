@@ -47,6 +47,11 @@ class Results:
                 found[i] = rows[-1 if at is None else at]
         return found.reshape(self.sweep.shape)
 
+    def evaluated(self, at: int | None = None) -> np.ndarray:
+        """Return which runs have been evaluated, ``[others, thresholds, seeds]``: after the epoch ``at``, or at all."""
+        counts = np.array([len(s.test_loss) if s else 0 for s in self.summaries])
+        return (counts > (0 if at is None else at)).reshape(self.sweep.shape)
+
     def fates(self, at: int | None = None) -> np.ndarray:
         """Return positions in `FATES` ``[others, thresholds, seeds]``, judged after the epoch ``at``, or now."""
         score = self.values("test_loss", at) / self.baselines[..., 1]
@@ -54,7 +59,9 @@ class Results:
         ended = np.array([s.diverged_at if s and s.diverged_at is not None else np.inf for s in self.summaries])
         with np.errstate(invalid="ignore"):
             fates = np.select([score <= LEARNED, score < STUCK, score >= STUCK], [0, 1, 2], default=4)
-        fates[(ended < steps).reshape(fates.shape)] = 3
+        # The weights may still be finite where their loss is not.
+        overflown = self.evaluated(at) & ~np.isfinite(score)
+        fates[(ended < steps).reshape(fates.shape) | overflown] = 3
         return fates
 
     @cached_property

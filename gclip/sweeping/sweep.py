@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 from gclip import clipping
 from gclip.clipping import Chain, ClipByNorm, ClipByValue, Clipper
 from gclip.training import Config, RunConfig
-from gclip.training.config import MAX_WORK, Real, Whole
+from gclip.training.config import MAX_SEED, MAX_WORK, Real, Whole
 
 MAX_RUNS = 600
 """Runs of one sweep, as many as one person may have waiting."""
@@ -49,13 +49,24 @@ class Sweep(BaseModel):
     seeds: Whole = Field(default=8, ge=1, le=20, title="Seeds")
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"low is {self.low:g}; allowed is a number below high, which is {self.high:g}")
-        if self.kind != "curve" and self.other_low >= self.other_high:
-            raise ValueError(
-                f"other_low is {self.other_low:g}; allowed is a number below other_high, which is {self.other_high:g}"
-            )
+    def _check_ends(self) -> Self:
+        for low, high in [("low", "high"), ("other_low", "other_high")][: 1 if self.kind == "curve" else 2]:
+            if (lowest := getattr(self, low)) >= (highest := getattr(self, high)):
+                raise ValueError(f"{low} is {lowest:g}; allowed is a number below {high}, which is {highest:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_seeds(self) -> Self:
+        last = MAX_SEED + 1 - self.seeds
+        for name in ("init_seed", "batch_seed"):
+            if (first := getattr(self.shared, name)) > last:
+                raise ValueError(
+                    f"{name} is {first}; allowed is a number up to {last}, for {self.seeds} seeds from there"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
         runs = len(self.thresholds) * len(self.others) * self.seeds
         if runs > MAX_RUNS:
             raise ValueError(

@@ -24,6 +24,8 @@ from gclip.clipping import NoClip, quoted
 NUMERICS_VERSION = 3
 """Raised whenever the same config would give other numbers: older stored runs are then trained anew."""
 
+MAX_SEED = 2**31 - 1
+
 MAX_STEPS = 20_000
 MAX_WORK = 4e11
 """Bounds on one run, in steps and in multiply-adds, so that one learner cannot hold a class up."""
@@ -45,7 +47,7 @@ def _canonical_number(value: Any) -> Any:
 
 
 ClipperField = Annotated[Any, BeforeValidator(_clipper), PlainSerializer(repr, return_type=str)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_canonical_number)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED), BeforeValidator(_canonical_number)]
 Whole = Annotated[int, BeforeValidator(_canonical_number)]
 Real = Annotated[float, BeforeValidator(_canonical_number)]
 
@@ -191,10 +193,14 @@ class RunConfig(Config):
         return 3.0 * self.epochs * self.n_train * weights
 
 
-def explain(error: ValidationError) -> list[str]:
-    """Return one plain sentence per refused field: its name, the value, and what is allowed."""
+def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> list[str]:
+    """Return one plain sentence per refused field: its name, the value, and what is allowed.
+
+    Args:
+        kind: what was refused; by default the kind of `Config` that the error names.
+    """
     kinds = {kind.__name__: kind for kind in Config.__subclasses__()}
-    return [_sentence(problem, kinds.get(error.title, RunConfig)) for problem in error.errors()]
+    return [_sentence(problem, kind or kinds.get(error.title, RunConfig)) for problem in error.errors()]
 
 
 def read_field(name: str, text: str, kind: type[Config] = RunConfig) -> Any:
@@ -212,7 +218,7 @@ def read_field(name: str, text: str, kind: type[Config] = RunConfig) -> Any:
         raise ValueError(_refusal(name, text, kind)) from None
 
 
-def allowed(name: str, kind: type[Config] = RunConfig) -> str:
+def allowed(name: str, kind: type[BaseModel] = RunConfig) -> str:
     """Say in words which values the field ``name`` takes."""
     info = kind.model_fields[name]
     if get_origin(info.annotation) is Literal:
@@ -231,7 +237,7 @@ def limits(metadata: Iterable[Any]) -> dict[str, float]:
     return {name: getattr(bound, name) for bound in metadata for name in names if hasattr(bound, name)}
 
 
-def _sentence(problem: Any, kind: type[Config]) -> str:
+def _sentence(problem: Any, kind: type[BaseModel]) -> str:
     where = ".".join(map(str, problem["loc"]))
     if where in ("", "clipper"):
         return problem["msg"].removeprefix("Value error, ").rstrip(".") + "."
@@ -240,5 +246,5 @@ def _sentence(problem: Any, kind: type[Config]) -> str:
     return _refusal(where, problem["input"], kind)
 
 
-def _refusal(name: str, value: Any, kind: type[Config]) -> str:
+def _refusal(name: str, value: Any, kind: type[BaseModel]) -> str:
     return f"{name} is {quoted(str(value))}; allowed is {allowed(name, kind)}."
