@@ -1,6 +1,7 @@
 """Which threshold? Sweeps of hundreds of runs, what they found, and the threshold that they suggest."""
 
 from gclip.sweeping.results import FATES, Results
+from gclip.sweeping.suggest import Suggestion, suggest
 from gclip.sweeping.sweep import MAX_RUNS, Sweep
 
-__all__ = ["FATES", "MAX_RUNS", "Results", "Sweep"]
+__all__ = ["FATES", "MAX_RUNS", "Results", "Suggestion", "Sweep", "suggest"]
