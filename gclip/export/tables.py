@@ -1,16 +1,23 @@
-"""Histories as tables, for spreadsheets and notebooks."""
+"""Histories and sweeps as tables, for spreadsheets and notebooks."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from gclip.training import History
+from gclip.sweeping import FATES, Results
+from gclip.training import Config, History, Summary
 from gclip.training.history import PER_STEP
+from gclip.training.summary import PERCENTILES
 
 COLUMNS = tuple(name for name in PER_STEP if name != "layer_norm")
+
+
+SECOND_AXIS = {"learning_rate": "learning_rate", "both": "clip_value"}
+"""What the second axis of each kind of map is called."""
 
 
 def steps_table(labels: Sequence[str], histories: Sequence[History]) -> pd.DataFrame:
@@ -37,6 +44,41 @@ def _table(label: str, history: History) -> pd.DataFrame:
     for i, (name, value) in enumerate([*about.items(), ("step", range(len(table)))]):
         table.insert(i, name, value)
     return table
+
+
+def sweep_table(results: Results) -> pd.DataFrame:
+    """Return one row per run of a sweep, in the order of `Sweep.configs`, as far as it has been trained.
+
+    A map has its second axis as a column beside the threshold; ``key`` names the run.
+    """
+    sweep, fates = results.sweep, results.fates().ravel()
+    axes = [(threshold, other) for other in sweep.others for threshold in sweep.thresholds for _ in range(sweep.seeds)]
+    rows = zip(axes, sweep.configs(), results.summaries, fates, strict=True)
+    second = SECOND_AXIS.get(sweep.kind)
+    table = pd.DataFrame(
+        {"clipper": repr(config.clipper), "threshold": threshold}
+        | ({second: other} if second else {})
+        | _outcome(config, summary)
+        | {"verdict": FATES[fate], "key": config.key}
+        for (threshold, other), config, summary, fate in rows
+    )
+    return table.astype({"diverged_at": "Int64"})
+
+
+def _outcome(config: Config, summary: Summary | None) -> dict[str, object]:
+    """Return the columns that say which seed it was, and how its run went so far."""
+    summary = summary or Summary.empty(config)
+    last = {name: _last(getattr(summary, name)) for name in ("train_loss", "test_loss", "clip_rate")}
+    found = summary.percentiles[0] if len(summary.percentiles) else np.full(len(PERCENTILES), np.nan)
+    return (
+        {"init_seed": config.init_seed, "batch_seed": config.batch_seed}
+        | {"epochs": summary.steps_done // config.steps_per_epoch, **last, "diverged_at": summary.diverged_at}
+        | {f"p{n}": value for n, value in zip(PERCENTILES, found, strict=True)}
+    )
+
+
+def _last(rows: np.ndarray) -> float:
+    return rows[-1] if len(rows) else np.nan
 
 
 def csv(table: pd.DataFrame) -> bytes:
