@@ -4,8 +4,10 @@ The folders, from the bottom up; imports run down only:
 
 * `gclip.clipping`: what we teach, one clipping rule a file, torch only;
 * `gclip.training`: how a network is trained, and what is measured on the way;
-* `gclip.export`: the same run as a script for PyTorch, Lightning, Keras or Optax;
+* `gclip.sweeping`: which threshold: many runs under many thresholds, what they found, and what they suggest;
+* `gclip.export`: the same run as a script for PyTorch, Lightning, Keras or Optax; histories and sweeps as tables;
 * `gclip.serving`: where runs are trained and kept, for many people at once;
+* `gclip.commands`: the command line, ``python -m gclip``;
 * `gclip.dashboard`: how they are shown.
 
 In a notebook the first two are enough::

@@ -3,5 +3,6 @@
 from gclip.sweeping.results import FATES, Results
 from gclip.sweeping.suggest import Suggestion, suggest
 from gclip.sweeping.sweep import MAX_RUNS, Sweep
+from gclip.sweeping.usual import usual
 
-__all__ = ["FATES", "MAX_RUNS", "Results", "Suggestion", "Sweep", "suggest"]
+__all__ = ["FATES", "MAX_RUNS", "Results", "Suggestion", "Sweep", "suggest", "usual"]

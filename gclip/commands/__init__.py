@@ -1,0 +1,1 @@
+"""The command line: training without a browser, one command a file."""
