@@ -75,7 +75,9 @@ def suggestion(results: Results) -> Iterator[str]:
     """Yield the suggested threshold with its reasons and limits, or say that there is none."""
     found = suggest(results)
     if found is None:
-        yield "\nNo threshold is suggested: at none did most of the seeds learn."
+        whole = all(summary and summary.done for summary in results.summaries)
+        why = ": at none did most of the seeds learn" if whole else ", since some runs are missing"
+        yield f"\nNo threshold is suggested{why}."
         return
     yield f"\nSuggested threshold: {found.threshold:g}\n\nReasons"
     yield from (f"* {text}" for text in found.reasons)
