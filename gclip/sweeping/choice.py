@@ -41,7 +41,7 @@ def choose(results: Results) -> Choice | None:
     best = int(np.argmin(medians))
     within = as_good(results, best)
     first, last = stretch(medians <= within, best)
-    last = min(last, first_idle(results, first))
+    last = min(last, first_idle(results))
     middle = (first + last) // 2, (first + last + 1) // 2  # Even on a log scale, so that it is the geometric middle.
     return Choice(min(middle, key=lambda i: medians[i]), best, first, last, within)
 
@@ -56,7 +56,7 @@ def as_good(results: Results, best: int) -> float:
     return float(max(CLOSE * results.band("test_loss")[0][0, best], np.quantile(losses, 0.75)))
 
 
-def first_idle(results: Results, first: int) -> int:
-    """Return the first threshold from ``first`` on that clips no step: all above it give the very same runs."""
+def first_idle(results: Results) -> int:
+    """Return the first threshold that clips no step, or the last: all above it give the very same runs."""
     idle = np.flatnonzero(results.values("clip_rate")[0].max(-1) == 0)
-    return min([int(i) for i in idle if i >= first], default=len(results.sweep.thresholds) - 1)
+    return int(idle[0]) if len(idle) else len(results.sweep.thresholds) - 1

@@ -83,7 +83,7 @@ def edge(results: Results, choice: Choice) -> str:
 
 def needless(results: Results, choice: Choice) -> str:
     """Say if the runs learn as well without being clipped at all."""
-    idle = first_idle(results, 0)
+    idle = first_idle(results)
     middle, *_ = losses(results, idle)
     if results.values("clip_rate")[0, idle].max() > 0 or not middle <= choice.within:
         return ""

@@ -12,6 +12,7 @@ from sweeping_examples import LEARNED, NAN, SLOW, STUCK, made
 from gclip.sweeping import Results, Suggestion, Sweep, suggest
 from gclip.sweeping.choice import choose
 from gclip.training import RecurrentConfig
+from gclip.training.phrases import number
 
 
 def suggested(results: Results) -> Suggestion:
@@ -107,6 +108,7 @@ def test_thresholds_that_clip_nothing_count_as_one() -> None:
     guard = made(rows, rates=[1, 0, 0, 0, 0, 0, 0, 0])
     assert suggested(guard).threshold == 2
     assert "no step is clipped: the threshold only guards against larger gradients than came" in said(guard)
+    assert "reaches the" not in said(made([[SLOW], [10], [10], [10]], rates=[1, 1, 1, 0])), "wider would be the same"
     assert "not be needed" not in said(made([[SLOW], [10], [15]], rates=[1, 0.5, 0]))
 
 
@@ -119,6 +121,19 @@ def test_what_fails_on_either_side_is_told_from_each_other() -> None:
     text = said(made([[11.0], [10.0], [11.0]]))
     assert "Every seed learned down to 1, the end of the sweep." in text
     assert "Every seed learned up to 4, the end of the sweep." in text
+    assert "up to 4, the end" not in said(made([[100.0], [50.0], [10.0]])), "there is no such side"
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        (1, "every step is clipped: the threshold sets the size of the updates"),
+        (0.995, "99.5 % of the steps are clipped: the threshold sets the size of the updates"),
+        (0.4, "40 % of the steps are clipped: all others pass unchanged."),
+    ],
+)
+def test_the_clip_rate_is_told_and_what_it_means(rate: float, words: str) -> None:
+    assert f"At 2, {words}" in said(made([[100], [10], [100]], rates=[1, rate, 0.01]))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +185,11 @@ def test_a_real_sweep_gets_a_threshold_that_was_trained_and_learned(trained: Res
     assert 0.3 <= found.threshold <= 32
     assert f"{trained.sweep.thresholds[int(np.argmin(medians))]:g}." in found.reasons[0]
     assert "every step is clipped" in found.reasons[2]
+    runs = [
+        summary for summary in trained.summaries if summary and repr(found.threshold) in repr(summary.config.clipper)
+    ]
+    assert len(runs) == 3
+    assert f"{number(float(np.median([run.percentiles[0, 2] for run in runs])))} (50th)" in found.reasons[3]
     assert "still falls" in next(text for text in found.reasons if text.startswith("Too tight"))
     assert any(text.startswith("Too loose: at ") for text in found.reasons)
     assert "a smaller budget wants a larger threshold" in said(trained)
