@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
+from plain import seconds
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -95,12 +94,6 @@ def pair(name: str) -> list[RecurrentConfig]:
 def graves(name: str) -> RecurrentConfig:
     """The preset's run under a derivative clip: the one rule that needs the unrolled layer."""
     return RecurrentConfig(clipper=ClipDerivative(0.01, 0.01), **PRESETS[name][1])
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def measure(name: str) -> tuple[list[float], list[float]]:

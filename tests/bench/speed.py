@@ -10,28 +10,25 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
+from plain import NORM, plain_loop, seconds, verdict
 
 import gclip
 from gclip import RunConfig
-from gclip.clipping import Chain, ClipByNorm, ClipByValue, NoClip
-from gclip.training import mlp, one_thread
-from gclip.training.problems import make_data
+from gclip.clipping import Chain, ClipByValue, NoClip
+from gclip.training import one_thread
 from gclip.training.record import Chunk
-from gclip.training.tape import HistoryTape as Tape
+from gclip.training.tape import HistoryTape
 
 ROUNDS = 7
 SLOW_ROUNDS = 2
 """Rounds in which the batches of many runs take part, too; they change little from round to round."""
 
-NORM = ClipByNorm(1.0)
+COMPARISON = "4 runs (one comparison)"
 FOUR = [NoClip(), NORM, ClipByValue(5.0), Chain(NORM, ClipByValue(0.5))]
 
 
@@ -42,55 +39,32 @@ def seeds(count: int) -> list[RunConfig]:
 RUNS: dict[str, list[RunConfig]] = {
     "1 run": seeds(1),
     "2 runs (seeds)": seeds(2),
-    "4 runs (one comparison)": [RunConfig(clipper=rule) for rule in FOUR],
+    COMPARISON: [RunConfig(clipper=rule) for rule in FOUR],
     "20 runs (seeds)": seeds(20),
     "64 runs (seeds)": seeds(64),
 }
-TARGETS = {"1 run": 1.3, "4 runs (one comparison)": 1.5}
+TARGETS = {"1 run": 1.3, COMPARISON: 1.5}
 RECORDING_TARGET = 20.0
 """Per cent that recording may add."""
 
-RECORDING = ["1 run", "4 runs (one comparison)", "20 runs (seeds)"]
+RECORDING = ["1 run", COMPARISON, "20 runs (seeds)"]
 
 
-def plain_loop() -> None:
-    """The tutorial's network as a learner writes it: 100 epochs, clipped by norm 1, nothing recorded."""
-    config = RunConfig(clipper=NORM)
-    data, shuffle = make_data(config), torch.Generator().manual_seed(0)
-    net = nn.Sequential(nn.Linear(20, 25), nn.ReLU(), nn.Linear(25, 1))
-    with torch.no_grad():
-        for mine, fresh in zip(net.parameters(), mlp.initialise(config).values(), strict=True):
-            mine.copy_(fresh)
-    optimizer, score, y = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9), nn.MSELoss(), data.y_train[:, None]
-    for _ in range(config.epochs):
-        for rows in torch.randperm(config.n_train, generator=shuffle).split(config.batch_size):
-            optimizer.zero_grad()
-            score(net(data.x_train[rows]), y[rows]).backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-            optimizer.step()
-
-
-def only_wind_back(tape: Tape, used: int, runs: list[int]) -> Chunk:
-    """Stand in for `Tape.read`: make the tape ready for the next steps and measure nothing."""
-    tape.params[0].copy_(tape.params[used])
-    tape.start += used
-    return Chunk(runs, range(tape.start - used, tape.start), {"mark_step": np.zeros(0, np.int32)})
+def only_wind_back(tape: HistoryTape, used: int, runs: list[int]) -> Chunk:
+    """Stand in for `HistoryTape.read`: make the tape ready for the next steps and measure nothing."""
+    steps = range(tape.start, tape.start + used)
+    tape.wind_back(steps)
+    return Chunk(runs, steps, {"mark_step": np.zeros(0, np.int32)})
 
 
 @contextmanager
 def not_recording() -> Iterator[None]:
-    read: Any = Tape.read
-    Tape.read = only_wind_back  # type: ignore[method-assign]
+    read: Any = HistoryTape.read
+    HistoryTape.read = only_wind_back  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Tape.read = read  # type: ignore[method-assign]
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+        HistoryTape.read = read  # type: ignore[method-assign]
 
 
 def unrecorded(configs: list[RunConfig]) -> float:
@@ -113,10 +87,6 @@ def measure() -> tuple[list[float], dict[str, list[float]], dict[str, list[float
             if name in extra:
                 extra[name].append(100 * (took / unrecorded(configs) - 1))
     return plain, ratios, extra
-
-
-def verdict(value: float, target: float | None) -> str:
-    return "" if target is None else f"<= {target:<5g} {'met' if value <= target else 'NOT MET'}"
 
 
 def main() -> int:
