@@ -13,6 +13,9 @@ from torch import Tensor
 from gclip.training.config import Config, RunConfig
 from gclip.training.problems import data_key, make_data
 
+AT_ONCE = 2**22
+"""Numbers that are gathered for a whole epoch: 16 MB; for more, each batch by itself."""
+
 Settings = TypeVar("Settings", bound=Config)
 
 
@@ -48,9 +51,15 @@ class Batches:
         """Yield one epoch's batches: inputs ``[blocks, rows, features]`` and targets ``[lanes, rows]``."""
         n, size = self.config.n_train, self.config.batch_size
         orders = torch.stack([torch.randperm(n, generator=generator) for generator in self.generators])
-        y = self.y[self.y_of[:, None], orders[self.order_of]]
-        for rows, targets in zip(orders[self.order_of_block].split(size, dim=1), y.split(size, dim=1), strict=True):
-            yield self.x[self.x_of_block, rows], targets
+        y, rows = self.y[self.y_of[:, None], orders[self.order_of]], orders[self.order_of_block]
+        yield from zip(self._inputs(rows, size), y.split(size, dim=1), strict=True)
+
+    def _inputs(self, rows: Tensor, size: int) -> Iterator[Tensor]:
+        """Yield the inputs of rows ``[blocks, n_train]``, a batch at a time; all gathered at once unless too many."""
+        if rows.numel() * self.x.shape[-1] <= AT_ONCE:
+            yield from self.x[self.x_of_block, rows].split(size, dim=1)
+        else:
+            yield from (self.x[self.x_of_block, batch] for batch in rows.split(size, dim=1))
 
     def halves(self, lanes: slice) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the whole training half, then the whole test half, ``[lanes, rows, ...]`` for a part of the lanes."""

@@ -48,8 +48,9 @@ def run(configs: Sequence[Config], record: type[Kept] = History) -> list[Kept]:
     records = [record(config) for config in configs]
     with one_thread():
         for chunk in train(configs, record):
-            for lane, i in enumerate(chunk.runs):
-                records[i].append(chunk.of_lane(lane), chunk.events.get(lane, []))
+            # Most chunks of a sweep hold nothing: there are no arrays between two evaluations.
+            for lane in range(len(chunk.runs)) if chunk.arrays else chunk.events:
+                records[chunk.runs[lane]].append(chunk.of_lane(lane), chunk.events.get(lane, []))
     return records
 
 

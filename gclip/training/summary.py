@@ -60,11 +60,9 @@ class Summary(Record):
         counts = np.concatenate([[0], np.cumsum(history.clipped, dtype=np.float32)])[ends]
         with np.errstate(invalid="ignore"):
             rates = counts / ends.astype(np.float32)
-        losses = {name: getattr(history, name)[epochs - 1] for name in ("train_loss", "test_loss")}
-        summary.append(
-            losses | {"clip_rate": rates, "percentiles": percentiles(history.measured[: ends[-1] : MEASURED_EVERY])[None]},
-            [event for event in history.events if event.kind == "weight"],
-        )
+        arrays = {name: getattr(history, name)[epochs - 1] for name in ("train_loss", "test_loss")}
+        arrays |= {"clip_rate": rates, "percentiles": percentiles(history.measured[: ends[-1] : MEASURED_EVERY])[None]}
+        summary.append(arrays, [event for event in history.events if event.kind == "weight"])
         return summary
 
     @property

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 
 from gclip import RunConfig
+from gclip.training import batches as batches_module
 from gclip.training.batches import Batches, block_size
 from gclip.training.problems import make_data
 
@@ -19,10 +20,14 @@ def configs(seeds: list[int], **settings: object) -> list[RunConfig]:
     return [RunConfig(n_samples=70, batch_size=8, batch_seed=seed, **settings) for seed in seeds]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("at_once", [batches_module.AT_ONCE, 0], ids=["all at once", "by batch"])
 @pytest.mark.parametrize(
     ("seeds", "blocks"), [([0], 1), ([0] * 6, 1), ([0, 0, 1, 1], 2), ([0, 0, 1, 1, 1, 1], 3), ([0, 1, 0, 1], 4)]
 )
-def test_a_block_sees_what_its_lanes_would_see_alone(seeds: list[int], blocks: int) -> None:
+def test_a_block_sees_what_its_lanes_would_see_alone(
+    monkeypatch: pytest.MonkeyPatch, seeds: list[int], blocks: int, at_once: int
+) -> None:
+    monkeypatch.setattr(batches_module, "AT_ONCE", at_once)
     together, alone = Batches(configs(seeds)), [Batches([config]) for config in configs(seeds)]
     for _ in range(2):
         for (x, y), *ones in zip(together.epoch(), *[batches.epoch() for batches in alone], strict=True):
