@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from gclip.training.config import RunConfig
 
+MANY = 32
+"""Lanes that share a batch from which one matrix product for all of them is faster than one for each."""
+
 
 def shapes(config: RunConfig) -> dict[str, tuple[int, ...]]:
     """Return the parameters' names and shapes, in the order of the forward pass."""
@@ -47,9 +50,11 @@ def forward(params: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, list[Tenso
     """
     *weights, out_weight = [p for name, p in params.items() if name.endswith("weight")]
     *biases, out_bias = [p for name, p in params.items() if name.endswith("bias")]
-    first = _shared_layer if len(x) < len(out_bias) else _layer
-    inputs = [_for_each_lane(x, len(out_bias)), first(x, weights[0], biases[0])]
-    for weight, bias in zip(weights[1:], biases[1:], strict=True):
+    shared = MANY * len(x) <= len(out_bias)
+    inputs = [x if len(x) == len(out_bias) else _for_each_lane(x, len(out_bias))]
+    if shared:
+        inputs.append(_shared_layer(x, weights[0], biases[0]))
+    for weight, bias in list(zip(weights, biases, strict=True))[shared:]:
         inputs.append(_layer(inputs[-1], weight, bias))
     return (inputs[-1] * out_weight).sum(-1) + out_bias, inputs
 
@@ -92,8 +97,8 @@ def _same_bits(blocks: int, rows: int, features: int, units: int, lanes: int) ->
 
 
 def _for_each_lane(x: Tensor, lanes: int) -> Tensor:
-    """Return ``x`` ``[blocks, ...]`` for every lane, ``[lanes, ...]``, without a copy where none is needed."""
-    return x.expand(lanes, -1, -1) if len(x) in (1, lanes) else x.repeat_interleave(lanes // len(x), 0)
+    """Return ``x`` ``[blocks, ...]`` for every lane, ``[lanes, ...]``; what all share is not copied."""
+    return x.expand(lanes, -1, -1) if len(x) == 1 else x.repeat_interleave(lanes // len(x), 0)
 
 
 def backward(params: Mapping[str, Tensor], inputs: list[Tensor], slope: Tensor, grads: Mapping[str, Tensor]) -> None:

@@ -86,12 +86,12 @@ def test_together_as_alone_where_all_lanes_share_their_rows() -> None:
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_together_as_alone_in_a_sweep(size: dict[str, Any]) -> None:
-    # Lanes that share a batch go through the first layer as one matrix product.
-    rules = [ClipByNorm(t) for t in (0.1, 1.0, 10.0, 100.0, 1e4)]
+    # Many lanes that share a batch go through the first layer as one matrix product.
+    rules = [ClipByNorm(10 ** (i / 7 - 1)) for i in range(35)]
     configs = [
         RunConfig(n_samples=132, epochs=2, clipper=rule, init_seed=seed, batch_seed=seed, **size)
         for rule in rules
-        for seed in range(3)
+        for seed in range(2)
     ]
     assert_alone_as_together(configs, gclip.run(configs), sample=6)
 

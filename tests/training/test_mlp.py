@@ -48,13 +48,13 @@ def by_autograd(config: RunConfig, params: dict[str, Tensor], x: Tensor, y: Tens
     return torch.stack(losses).detach(), {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
 
 
-@pytest.mark.parametrize("blocks", [1, 2, 6])
+@pytest.mark.parametrize("blocks", [1, 2, 64])
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_backward_equals_autograd(loss: Any, layers: int, blocks: int) -> None:
     config = RunConfig(loss=loss, hidden_layers=layers, hidden_units=9, n_features=6)
-    case = make(config, lanes=6, rows=7, blocks=blocks)
-    torch.testing.assert_close(by_hand(config, *case), by_autograd(config, *case), rtol=1e-5, atol=1e-4)
+    case = make(config, lanes=64, rows=7, blocks=blocks)
+    torch.testing.assert_close(by_hand(config, *case), by_autograd(config, *case), rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(
