@@ -132,7 +132,7 @@ def train(sweep: Sweep) -> tuple[Results, list[str]]:
     service = Service(workers())
     try:
         keys = service.submit(configs, "command line", record=Summary)
-        bar = tqdm(total=sum(config.steps for config in configs), unit="step", unit_scale=True, desc="training")
+        bar = tqdm(total=sum(config.steps for config in configs), unit="step", unit_scale=True, desc="starting")
         with bar:
             snapshots = watch(service, keys, bar)
     finally:
@@ -154,7 +154,9 @@ def watch(service: Service, keys: list[str], bar: tqdm) -> list[Snapshot]:
     """Wait until no run waits or is trained, and return the last pictures of them."""
     while True:
         snapshots = [snapshot for key in keys if (snapshot := service.snapshot(key))]
-        bar.update(sum(snapshot.record.steps_done for snapshot in snapshots) - bar.n)
+        if new := sum(snapshot.record.steps_done for snapshot in snapshots) - bar.n:
+            bar.set_description("training", refresh=False)
+            bar.update(new)
         if not any(snapshot.state in ("waiting", "training") for snapshot in snapshots):
             return snapshots
         time.sleep(0.2)
