@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
@@ -14,6 +14,7 @@ from gclip.training import Config, RunConfig, explain
 from gclip.training.config import ClipperField, read_field
 
 MAX_RUNS = 6
+Made = TypeVar("Made")
 
 CHANGES = ("learning_rate", "standardize_target", "cell", "weight_gain")
 """Settings in which one run may differ from the others, where its problem has them: honest controls beside clipping."""
@@ -146,19 +147,31 @@ def _read_field(name: str, values: Sequence[str], bench: Bench, refused: list[st
 
 
 def _read_shared(fields: dict[str, Any], bench: Bench, refused: list[str]) -> Config:
-    """Return the shared settings; of sizes that are too large together, only as many go as must."""
-    usual, sizes = bench.default.shared.model_dump(), list(bench.sizes)
+    usual = bench.default.shared.model_dump()
+    return fitted(lambda given: bench.kind(**usual | given), fields, bench.sizes, refused)
+
+
+def fitted(
+    make: Callable[[dict[str, Any]], Made], fields: dict[str, Any], sizes: Sequence[tuple[str, ...]], refused: list[str]
+) -> Made:
+    """Return ``make(fields)``; of settings that are too large together, only as many go as must.
+
+    Args:
+        sizes: settings that may be too large together, in the order in which they go.
+        refused: gets a sentence if any had to go.
+    """
+    left = list(sizes)
     while True:
         try:
-            return bench.kind(**usual | fields)
+            return make(fields)
         except ValidationError as error:
             sentence = explain(error)[0]
-            refused += [sentence] if len(sizes) == len(bench.sizes) else []
-        if not sizes:
-            return bench.default.shared
+            refused += [sentence] if len(left) == len(sizes) else []
+        if not left:
+            return make({})
         # The field that the sentence names goes first, with those that make it too large.
-        too_large = next((names for names in sizes if sentence.split()[0] in names), sizes[0])
-        sizes.remove(too_large)
+        too_large = next((names for names in left if sentence.split()[0] in names), left[0])
+        left.remove(too_large)
         fields = {name: value for name, value in fields.items() if name not in too_large}
 
 

@@ -1,20 +1,18 @@
 """The comparison of this browser session, held in step between the widgets, the address bar and the page.
 
-Widgets live under the keys made here; `State.sync` decides at the start of each run of the page which of
-them has changed, and lets it win.
+Widgets live under the keys made here; see `Synced.sync`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 
 from gclip.clipping import CLIPPERS, Chain, Clipper, NoClip, PerLayer
 from gclip.dashboard.settings import MAX_RUNS, Bench, Comparison, Entry, read, write
-from gclip.training import explain
+from gclip.dashboard.synced import Synced
 from gclip.training.config import read_field
 
 AS_SHARED = "as the others"
@@ -25,14 +23,28 @@ IN_CHAIN = ("0", "1")
 
 
 @dataclass(frozen=True)
-class State:
+class State(Synced[Comparison]):
     """One page's comparison in this session."""
 
     bench: Bench
 
-    def key(self, name: str) -> str:
-        """Key of a widget or a value of this page."""
-        return f"{self.bench.prefix}{name}"
+    @property
+    def prefix(self) -> str:
+        """In front of the keys of this page's widgets and values."""
+        return self.bench.prefix
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the page's widgets are there, as they are not when the learner comes back to it."""
+        return self.rule_key(0, "0") in st.session_state
+
+    def read(self, link: Mapping[str, Sequence[str]]) -> tuple[Comparison, list[str]]:
+        """Return the comparison that a link says, and sentences for what was refused."""
+        return read(link, self.bench)
+
+    def write(self, value: Comparison) -> dict[str, list[str]]:
+        """Return the link's parameters."""
+        return write(value, self.bench)
 
     def rule_key(self, run: int, place: str) -> str:
         """Key of the rule of a run: place 0 comes first, place 1 after it, or a layer's own."""
@@ -46,21 +58,13 @@ class State:
         """Key of what a run does differently from the others."""
         return self.key(f"run{run}.change.{name}")
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a value of this page."""
-        return st.session_state.get(self.key(name), default)
-
-    def set(self, name: str, value: Any) -> None:
-        """Set a value of this page."""
-        st.session_state[self.key(name)] = value
-
-    def load(self, comparison: Comparison) -> None:
-        """Set every widget to ``comparison``."""
-        self.set("runs", len(comparison.entries))
-        self.set("seeds", comparison.seeds)
+    def load(self, value: Comparison) -> None:
+        """Set every widget to what a comparison says."""
+        self.set("runs", len(value.entries))
+        self.set("seeds", value.seeds)
         for name in self.bench.shared:
-            self.set(f"shared.{name}", getattr(comparison.shared, name))
-        for run, entry in enumerate(comparison.entries):
+            self.set(f"shared.{name}", getattr(value.shared, name))
+        for run, entry in enumerate(value.entries):
             self.load_entry(run, entry)
 
     def load_entry(self, run: int, entry: Entry) -> None:
@@ -111,42 +115,6 @@ class State:
         keys = {spec.name: self.parameter_key(run, place, name, spec.name) for spec in fields(CLIPPERS[name])}
         return CLIPPERS[name](**{n: st.session_state[key] for n, key in keys.items() if key in st.session_state})
 
-    def sync(self) -> tuple[Comparison, list[str]]:
-        """Return the session's comparison, and sentences for what was refused.
-
-        A moved widget wins over the address bar, which may lag behind it; an address that changed with no
-        widget moved is a pasted link or the back button.
-        """
-        held: Comparison | None = self.get("comparison")
-        link = _link()
-        if held is None or (link and self.get("runs") is None):
-            return self._take(*read(link, self.bench))
-        if self.rule_key(0, "0") not in st.session_state:
-            return self._take(*(read(link, self.bench) if link else (held, [])))
-        try:
-            gathered = self.gather()
-        except ValueError as error:
-            return held, explain(error) if isinstance(error, ValidationError) else [str(error)]
-        if gathered != held:
-            return self._take(gathered, [], reload=False)
-        if link != self.get("written"):
-            return self._take(*read(link, self.bench))
-        return held, self.get("refused", [])
-
-    def _take(self, comparison: Comparison, refused: list[str], reload: bool = True) -> tuple[Comparison, list[str]]:
-        if reload:
-            self.load(comparison)
-        self.set("comparison", comparison)
-        self.set("refused", refused)
-        return comparison, refused
-
-    def publish(self, comparison: Comparison) -> None:
-        """Write the comparison to the address bar, so that the link there is always the one to share."""
-        params = write(comparison, self.bench)
-        self.set("written", params)
-        if _link() != params:
-            st.query_params.from_dict(params)
-
     def add(self, entry: Entry) -> None:
         """Add a run."""
         runs = self.get("runs")
@@ -179,8 +147,3 @@ def placed(clipper: Clipper) -> dict[str, Clipper]:
     rest, layers = (clipper.rest, dict(clipper.layers)) if isinstance(clipper, PerLayer) else (clipper, {})
     members = rest.rules if isinstance(rest, Chain) else (rest,)
     return dict(zip(IN_CHAIN, members, strict=False)) | layers
-
-
-def _link() -> dict[str, list[str]]:
-    """Return the address bar's parameters."""
-    return {name: st.query_params.get_all(name) for name in st.query_params}
