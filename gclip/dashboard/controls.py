@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from gclip.dashboard.labels import RULES
 from gclip.dashboard.palette import Style
 from gclip.dashboard.settings import MAX_RUNS
 from gclip.dashboard.state import AS_SHARED, State
+from gclip.dashboard.synced import Synced
 from gclip.training.config import limits
 
 NORMS = {1.0: "L1", 2.0: "L2", 3.0: "L3", float("inf"): "max"}
@@ -149,10 +151,10 @@ def _parameters(state: State, run: int, place: str, rule: str, thresholds: bool)
 
 
 def _norm_name(p: float) -> str:
-    return NORMS.get(p, f"L{_exact(p)}")
+    return NORMS.get(p, f"L{exact(p)}")
 
 
-def _exact(value: float) -> str:
+def exact(value: float) -> str:
     """Write a number so that no other number reads the same: Streamlit tells options apart by their label."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
@@ -161,7 +163,7 @@ def _exact(value: float) -> str:
 def _slider(spec: Field[Any], key: str) -> None:
     usual: Any = spec.default
     options = sorted({*grid(spec), usual, st.session_state[key]})
-    st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
+    st.select_slider(spec.name, options, format_func=exact, key=key, help="On a log scale.")
 
 
 def grid(spec: Field[Any]) -> list[float]:
@@ -181,15 +183,15 @@ def seed_control(state: State) -> None:
     st.segmented_control("Seeds", list(SEEDS), key=state.key("seeds"), required=True, help=note)
 
 
-def shared_controls(state: State) -> None:
-    """Draw what all runs share, folded away in sections."""
-    for section, names in state.bench.sections.items():
+def shared_controls(state: Synced[Any], sections: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Draw what all runs share, folded away in sections; by default those of the page's bench."""
+    for section, names in (sections or state.bench.sections).items():
         with st.expander(section):
             for name in names:
                 _setting(state, name)
 
 
-def _setting(state: State, name: str) -> None:
+def _setting(state: Synced[Any], name: str) -> None:
     info, key = state.bench.kind.model_fields[name], state.key(f"shared.{name}")
     title, note = info.title or name, HELP.get(name)
     bounds = limits(info.metadata)

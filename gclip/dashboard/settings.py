@@ -166,7 +166,8 @@ def fitted(
             return make(fields)
         except ValidationError as error:
             sentence = explain(error)[0]
-            refused += [sentence] if len(left) == len(sizes) else []
+            # One sentence for each setting that is named: a second on the same one would only tell of the default.
+            refused += [sentence] if sentence.split()[0] not in [old.split()[0] for old in refused] else []
         if not left:
             return make({})
         # The field that the sentence names goes first, with those that make it too large.

@@ -29,11 +29,6 @@ class State(Synced[Comparison]):
     bench: Bench
 
     @property
-    def prefix(self) -> str:
-        """In front of the keys of this page's widgets and values."""
-        return self.bench.prefix
-
-    @property
     def drawn(self) -> bool:
         """Whether the page's widgets are there, as they are not when the learner comes back to it."""
         return self.rule_key(0, "0") in st.session_state

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import streamlit as st
 from pydantic import ValidationError
 
+from gclip.dashboard.settings import Bench
 from gclip.training import explain
 
 Value = TypeVar("Value")
@@ -20,10 +21,8 @@ class Synced(ABC, Generic[Value]):
     HELD: ClassVar[str] = "comparison"
     """The settings in force, among the page's values."""
 
-    @property
-    @abstractmethod
-    def prefix(self) -> str:
-        """In front of the keys of the page's widgets and values."""
+    bench: Bench
+    """What the page's runs share, and what stands in front of the keys of its widgets and values."""
 
     @property
     @abstractmethod
@@ -53,7 +52,7 @@ class Synced(ABC, Generic[Value]):
 
     def key(self, name: str) -> str:
         """Key of a widget or a value of this page."""
-        return f"{self.prefix}{name}"
+        return f"{self.bench.prefix}{name}"
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a value of this page."""

@@ -203,7 +203,7 @@ def explain(error: ValidationError, kind: type[BaseModel] | None = None) -> list
     return [_sentence(problem, kind or kinds.get(error.title, RunConfig)) for problem in error.errors()]
 
 
-def read_field(name: str, text: str, kind: type[Config] = RunConfig) -> Any:
+def read_field(name: str, text: str, kind: type[BaseModel] = RunConfig) -> Any:
     """Return the value that ``text`` gives the field ``name``.
 
     Raises:

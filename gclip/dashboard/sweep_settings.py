@@ -1,0 +1,128 @@
+"""A sweep as a link: what varies from where to where, and the settings that all of its runs share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+
+from gclip.clipping import quoted
+from gclip.dashboard.benches import COMPARE
+from gclip.dashboard.settings import Comparison, Entry, fitted
+from gclip.sweeping import Sweep
+from gclip.training import RunConfig
+from gclip.training.config import read_field
+
+BENCH = replace(COMPARE, prefix="sweep.")
+"""The shared settings are those of the Compare page, and stand in the same sections."""
+
+KINDS = {
+    "curve": "Threshold curve",
+    "learning_rate": "Threshold × learning rate",
+    "both": "Norm × value",
+}
+RULES = {
+    "ClipByNorm": "Norm",
+    "ClipByTensorNorm": "Tensor norm",
+    "ClipByValue": "Value",
+    "AdaptiveGradientClip": "AGC",
+}
+
+SPANS = {
+    "ClipByNorm": (0.01, 1000.0),
+    "ClipByTensorNorm": (0.01, 1000.0),
+    "ClipByValue": (0.01, 1000.0),
+    "AdaptiveGradientClip": (0.001, 10.0),
+}
+"""Thresholds of each rule between which the tutorial's network goes from too tight to too loose."""
+
+MAPS: dict[str, dict[str, Any]] = {
+    "curve": {},
+    "learning_rate": {"count": 16, "other_low": 1e-4, "other_high": 0.1, "other_count": 12, "seeds": 3},
+    "both": {"low": 0.1, "count": 16, "other_low": 0.001, "other_high": 10.0, "other_count": 12, "seeds": 3},
+}
+"""What each kind of sweep begins with, beside its rule's thresholds."""
+
+CURVE_FIELDS = ("low", "high", "count", "seeds")
+MAP_FIELDS = (*CURVE_FIELDS, "other_low", "other_high", "other_count")
+
+SIZES = (("seeds", "count", "other_count"), *COMPARE.sizes, ("low", "high"), ("other_low", "other_high"),
+         ("init_seed",), ("batch_seed",))  # fmt: skip
+"""Settings that may not go together, in the order in which a link loses them."""
+
+
+def fields_of(kind: str) -> tuple[str, ...]:
+    """Return the settings of a sweep of this kind, beside its rule and what its runs share."""
+    return CURVE_FIELDS if kind == "curve" else MAP_FIELDS
+
+
+@lru_cache(maxsize=16)
+def usual(kind: str, rule: str) -> Sweep:
+    """Return what a sweep of this kind and rule begins with; its link says only what differs from that."""
+    rule = "ClipByNorm" if kind == "both" else rule
+    low, high = SPANS[rule]
+    return Sweep(**{"kind": kind, "rule": rule, "low": low, "high": high} | MAPS[kind])
+
+
+def write(sweep: Sweep) -> dict[str, list[str]]:
+    """Return the link's parameters: every setting that is not the default."""
+    first, begun = usual("curve", "ClipByNorm"), usual(sweep.kind, sweep.rule)
+    places = [(first, sweep, ("kind", "rule")), (begun, sweep, fields_of(sweep.kind))]
+    places.append((begun.shared, sweep.shared, BENCH.shared))  # type: ignore[arg-type]
+    return {
+        name: [str(getattr(now, name))]
+        for default, now, names in places
+        for name in names
+        if getattr(now, name) != getattr(default, name)
+    }
+
+
+def read(params: Mapping[str, Sequence[str]]) -> tuple[Sweep, list[str]]:
+    """Return the sweep that a link's parameters say, and a sentence for each that was refused.
+
+    What is refused falls back to its default; nothing else is lost.
+    """
+    refused: list[str] = []
+    choice = {name: _read_one(name, params[name][-1], refused) for name in ("kind", "rule") if name in params}
+    kind, rule = choice.get("kind") or "curve", choice.get("rule") or "ClipByNorm"
+    known = (*fields_of(kind), *BENCH.shared)
+    fields = {name: _read_one(name, values[-1], refused) for name, values in params.items() if name in known}
+    given = {name: value for name, value in fields.items() if value is not None}
+    sweep = fitted(partial(make, kind, rule), given, SIZES, refused)
+    unknown = [name for name in params if name not in ("kind", "rule", *known)]
+    refused += [f"{quoted(name)} is not a setting of a {KINDS[kind].lower()}; it was ignored." for name in unknown]
+    return sweep, refused
+
+
+def _read_one(name: str, text: str, refused: list[str]) -> Any:
+    try:
+        return read_field(name, text, RunConfig if name in BENCH.shared else Sweep)
+    except ValueError as error:
+        refused.append(str(error))
+        return None
+
+
+def make(kind: str, rule: str, fields: Mapping[str, Any]) -> Sweep:
+    """Return a sweep of settings, its own and those that its runs share; what is not given is as usual.
+
+    Raises:
+        pydantic.ValidationError: if a setting, or settings together, are out of range.
+    """
+    begun = usual(kind, rule)
+    shared = RunConfig(**{name: value for name, value in fields.items() if name in BENCH.shared})
+    own = {name: fields.get(name, getattr(begun, name)) for name in fields_of(kind)}
+    return Sweep(**{"kind": kind, "rule": begun.rule, "shared": shared} | own)
+
+
+def cell(sweep: Sweep, threshold: int, other: int) -> Comparison:
+    """Return the runs of one cell, by its positions, beside the unclipped run, for the Compare page.
+
+    That page trains 1, 5 or 20 seeds: as many as the sweep has, or the next fewer.
+    """
+    shared, second = sweep.shared, sweep.others[other]
+    if sweep.kind == "learning_rate":
+        shared = shared.model_copy(update={"learning_rate": second})
+    clipped = Entry(clipper=sweep.clipper(sweep.thresholds[threshold], second))
+    seeds = max(count for count in (1, 5, 20) if count <= sweep.seeds)
+    return Comparison.model_validate({"shared": shared, "entries": (Entry(), clipped), "seeds": seeds})

@@ -1,0 +1,74 @@
+"""The sweep of this browser session, held in step between the widgets, the address bar and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from gclip.dashboard.sweep_settings import BENCH, fields_of, make, read, usual, write
+from gclip.dashboard.synced import Synced
+from gclip.sweeping import Sweep
+
+SPANS = {"span": ("low", "high"), "other_span": ("other_low", "other_high")}
+"""Sliders with two ends, and the settings at them."""
+
+
+class SweepState(Synced[Sweep]):
+    """The Sweep page's settings in this session."""
+
+    HELD = "sweep"
+    bench = BENCH
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the page's widgets are there, as they are not when the learner comes back to it."""
+        return self.key("kind") in st.session_state
+
+    def read(self, link: Mapping[str, Sequence[str]]) -> tuple[Sweep, list[str]]:
+        """Return the sweep that a link says, and sentences for what was refused."""
+        return read(link)
+
+    def write(self, value: Sweep) -> dict[str, list[str]]:
+        """Return the link's parameters."""
+        return write(value)
+
+    def load(self, value: Sweep) -> None:
+        """Set every widget to what a sweep says."""
+        for name in ("kind", "rule"):
+            self.set(name, getattr(value, name))
+        for name in self.bench.shared:
+            self.set(f"shared.{name}", getattr(value.shared, name))
+        self._load_own(value)
+
+    def _load_own(self, value: Sweep) -> None:
+        for name in ("count", "other_count", "seeds"):
+            self.set(name, getattr(value, name))
+        for name, (low, high) in SPANS.items():
+            self.set(name, (getattr(value, low), getattr(value, high)))
+
+    def renew(self) -> None:
+        """Begin with what is usual for the kind and the rule that were just chosen."""
+        self._load_own(usual(self.get("kind"), self.rule))
+
+    @property
+    def rule(self) -> str:
+        """The rule chosen; its control is not shown where both norm and value are swept."""
+        held: Sweep = self.get(self.HELD)
+        return self.get("rule", held.rule)
+
+    def gather(self) -> Sweep:
+        """Return the sweep that the widgets say; what is not shown is as it was.
+
+        Raises:
+            pydantic.ValidationError: if a setting, or settings together, are out of range.
+        """
+        held: Sweep = self.get(self.HELD)
+        kind = self.get("kind")
+        begun = usual(kind, self.rule)
+        fields = {name: self.get(name, getattr(begun, name)) for name in fields_of(kind) if "_" not in name}
+        fields["other_count"] = self.get("other_count", begun.other_count)
+        for name, ends in SPANS.items():
+            fields |= dict(zip(ends, self.get(name, [getattr(begun, end) for end in ends]), strict=True))
+        fields |= {name: self.get(f"shared.{name}", getattr(held.shared, name)) for name in self.bench.shared}
+        return make(kind, self.rule, fields)
