@@ -151,10 +151,10 @@ def _parameters(state: State, run: int, place: str, rule: str, thresholds: bool)
 
 
 def _norm_name(p: float) -> str:
-    return NORMS.get(p, f"L{exact(p)}")
+    return NORMS.get(p, f"L{_exact(p)}")
 
 
-def exact(value: float) -> str:
+def _exact(value: float) -> str:
     """Write a number so that no other number reads the same: Streamlit tells options apart by their label."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
@@ -163,7 +163,7 @@ def exact(value: float) -> str:
 def _slider(spec: Field[Any], key: str) -> None:
     usual: Any = spec.default
     options = sorted({*grid(spec), usual, st.session_state[key]})
-    st.select_slider(spec.name, options, format_func=exact, key=key, help="On a log scale.")
+    st.select_slider(spec.name, options, format_func=_exact, key=key, help="On a log scale.")
 
 
 def grid(spec: Field[Any]) -> list[float]:

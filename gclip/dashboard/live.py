@@ -72,7 +72,7 @@ def show(
     named = [keys[i * size : (i + 1) * size] for i in range(len(groups))]
     # The attempt makes the data differ where nothing else does: equal data would not reach the browser again.
     data = describe(comparison, named, charts) | options | {"attempt": st.session_state.get("attempt", 0)}
-    actions = {"threshold": partial(_move, key, state), "stop": partial(_stop, keys), "again": _train_again}
+    actions = {"threshold": partial(_move, key, state), "stop": partial(stop, keys), "again": train_again}
     return _component(key=key, data=data, **{f"on_{name}_change": action for name, action in actions.items()})
 
 
@@ -83,7 +83,7 @@ def _move(key: str, state: State | None) -> None:
         state.set_threshold(int(chosen["run"]), float(chosen["value"]))
 
 
-def _stop(keys: list[str]) -> None:
+def stop(keys: list[str]) -> None:
     """Stop the runs on show, and remember not to start them again when the page runs next."""
     service().stop(owner())
     st.session_state["stopped"] = keys
@@ -91,7 +91,7 @@ def _stop(keys: list[str]) -> None:
         st.toast("Somebody else watches some of these runs: they go on.")
 
 
-def _train_again() -> None:
+def train_again() -> None:
     """Train stopped or failed runs again, or runs that a server started anew no longer knows."""
     st.session_state["stopped"] = None
     st.session_state["attempt"] = st.session_state.get("attempt", 0) + 1

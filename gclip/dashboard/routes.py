@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from gclip.dashboard.feed import feed
 from gclip.dashboard.settings import MAX_RUNS
+from gclip.dashboard.sweep_feed import watched
 from gclip.serving import Snapshot, service
 from gclip.training import History
 
@@ -57,10 +58,20 @@ def _answer(runs: list[list[str]], labels: list[str], since: list[list[int]], ch
     return Response(feed(known, labels, since, chosen), media_type="application/octet-stream")
 
 
+async def sweep(request: Request) -> Response:
+    """Answer ``?<a sweep's link>&since=VERSION`` with what is new of that sweep; 204 if nothing is."""
+    query, _, since = request.url.query.rpartition("since=")
+    answer = await run_in_threadpool(lambda: watched(query.rstrip("&")).answer(since))
+    if answer is None:
+        return PlainTextResponse("This server does not know these runs; reload the page.", status_code=404)
+    return Response(answer, media_type="application/json") if answer else Response(status_code=204)
+
+
 def routes() -> list[BaseRoute]:
     """Return the routes to hand to `st.App`."""
     return [
         Route("/gclip/live", live),
+        Route("/gclip/sweep", sweep),
         Mount(f"/gclip/static/{VERSION}", StaticFiles(directory=FILES)),
         Mount("/gclip/plotly", StaticFiles(directory=PLOTLY)),
     ]

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-from gclip.dashboard.controls import exact, shared_controls
+from gclip.dashboard.controls import shared_controls
 from gclip.dashboard.sweep_settings import BENCH, KINDS, RULES
 from gclip.dashboard.sweep_state import SweepState
-from gclip.sweeping import Sweep
+from gclip.sweeping import MAX_RUNS, Sweep
 from gclip.training.config import limits
-
-SCALE = [float(f"{digit}e{power}") for power in range(-5, 5) for digit in (1, 2, 5)]
-"""Ends of a range to choose from; a link may hold others."""
 
 
 def choice_controls(state: SweepState, sweep: Sweep) -> None:
     """Draw the choice of what varies and of the rule; a new choice begins with its usual range."""
-    with st.container(horizontal=True, gap="large"):
-        for name, options in {"kind": KINDS, "rule": RULES}.items():
-            if name == "kind" or sweep.kind != "both":
-                title = Sweep.model_fields[name].title or name
-                st.segmented_control(
-                    title, list(options), format_func=options.__getitem__, key=state.key(name), required=True,
-                    on_change=state.renew,
-                )  # fmt: skip
+    choices = {"kind": KINDS} if sweep.kind == "both" else {"kind": KINDS, "rule": RULES}
+    for column, (name, options) in zip(st.columns(2), choices.items(), strict=False):
+        column.segmented_control(
+            Sweep.model_fields[name].title or name, list(options), format_func=options.__getitem__,
+            key=state.key(name), required=True, on_change=state.renew,
+        )  # fmt: skip
 
 
 def axis_name(sweep: Sweep, second: bool = False) -> str:
@@ -35,24 +30,33 @@ def axis_name(sweep: Sweep, second: bool = False) -> str:
 
 def range_controls(state: SweepState, sweep: Sweep) -> None:
     """Draw from where to where, in how many places, and over how many seeds."""
-    _axis(state, axis_name(sweep), "span", "count")
+    _axis(state, axis_name(sweep), "")
     if sweep.kind != "curve":
-        _axis(state, axis_name(sweep, second=True), "other_span", "other_count")
+        _axis(state, axis_name(sweep, second=True), "other_")
     note = "Each place is trained from this many seeds: the charts show their median."
-    _whole(state, "seeds", "Seeds for each place", note)
-    st.caption(f"{len(sweep.thresholds) * len(sweep.others) * sweep.seeds} runs in all; at most 600.")
+    _number(state, "seeds", "Seeds for each place", note)
+    runs = len(sweep.thresholds) * len(sweep.others) * sweep.seeds
+    st.caption(f"{runs} runs in all; at most {MAX_RUNS}.")
 
 
-def _axis(state: SweepState, title: str, span: str, count: str) -> None:
-    options = sorted({*SCALE, *state.get(span)})
-    st.select_slider(f"{title}, from and to", options, format_func=exact, key=state.key(span), help="On a log scale.")
-    _whole(state, count, "Places between them", "Even on a log scale.")
+def _axis(state: SweepState, title: str, prefix: str) -> None:
+    left, right = st.columns(2)
+    with left:
+        _number(state, f"{prefix}low", f"{title} from", "The tightest." if not prefix else "The lowest.")
+    with right:
+        _number(state, f"{prefix}high", "to", "The loosest." if not prefix else "The highest.")
+    _number(state, f"{prefix}count", "Places between them", "Even on a log scale.")
 
 
-def _whole(state: SweepState, name: str, title: str, note: str) -> None:
-    bounds = limits(Sweep.model_fields[name].metadata)
-    low, high = int(bounds["ge"]), int(bounds["le"])
-    st.number_input(title, step=1, key=state.key(name), min_value=low, max_value=high, help=note)
+def _number(state: SweepState, name: str, title: str, note: str) -> None:
+    info = Sweep.model_fields[name]
+    bounds = limits(info.metadata)
+    whole = info.annotation is int
+    low, high = ((int if whole else float)(bounds[end]) for end in ("ge", "le"))
+    st.number_input(
+        title, step=1 if whole else None, format="%d" if whole else "%g", key=state.key(name), min_value=low,
+        max_value=high, help=note,
+    )  # fmt: skip
 
 
 def shared_settings(state: SweepState, sweep: Sweep) -> None:

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from gclip.dashboard.sweep_settings import BENCH, fields_of, make, read, usual, write
+from gclip.dashboard.sweep_settings import BENCH, MAP_FIELDS, fields_of, make, read, usual, write
 from gclip.dashboard.synced import Synced
 from gclip.sweeping import Sweep
-
-SPANS = {"span": ("low", "high"), "other_span": ("other_low", "other_high")}
-"""Sliders with two ends, and the settings at them."""
 
 
 class SweepState(Synced[Sweep]):
@@ -42,10 +39,8 @@ class SweepState(Synced[Sweep]):
         self._load_own(value)
 
     def _load_own(self, value: Sweep) -> None:
-        for name in ("count", "other_count", "seeds"):
+        for name in MAP_FIELDS:
             self.set(name, getattr(value, name))
-        for name, (low, high) in SPANS.items():
-            self.set(name, (getattr(value, low), getattr(value, high)))
 
     def renew(self) -> None:
         """Begin with what is usual for the kind and the rule that were just chosen."""
@@ -66,9 +61,6 @@ class SweepState(Synced[Sweep]):
         held: Sweep = self.get(self.HELD)
         kind = self.get("kind")
         begun = usual(kind, self.rule)
-        fields = {name: self.get(name, getattr(begun, name)) for name in fields_of(kind) if "_" not in name}
-        fields["other_count"] = self.get("other_count", begun.other_count)
-        for name, ends in SPANS.items():
-            fields |= dict(zip(ends, self.get(name, [getattr(begun, end) for end in ends]), strict=True))
+        fields = {name: self.get(name, getattr(begun, name)) for name in fields_of(kind)}
         fields |= {name: self.get(f"shared.{name}", getattr(held.shared, name)) for name in self.bench.shared}
         return make(kind, self.rule, fields)

@@ -2,7 +2,7 @@
 export default function (component) {
   const base = document.baseURI;
   const root = component.parentElement.querySelector(".gclip");
-  const url = new URL(`gclip/static/${component.data.version}/live.js`, base);
+  const url = new URL(`gclip/static/${component.data.version}/${component.data.module ?? "live.js"}`, base);
   const opened = import(url).then((live) => live.mount(component, base).then(() => live));
   opened.catch((error) => {
     console.warn("gclip: the live view could not be loaded", error);

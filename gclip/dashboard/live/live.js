@@ -7,7 +7,7 @@ const POLL = 100;
 const FIRST = 30;
 
 const loaded = {};
-function script(url) {
+export function script(url) {
   loaded[url] ??= new Promise((resolve, reject) => {
     const tag = Object.assign(document.createElement("script"), { src: url, onload: resolve, onerror: reject });
     document.head.append(tag);
