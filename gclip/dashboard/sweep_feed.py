@@ -119,7 +119,7 @@ def when(sweep: Sweep, summaries: Sequence[Summary]) -> str:
 def says(state: str, snapshots: Sequence[Snapshot]) -> str:
     """Say what holds the runs up, if anything does."""
     if state == "stopped":
-        return "Stopped: the charts show what was trained until then. Train again goes on from the start."
+        return "Stopped: the charts show what was trained until then."
     message = next((snapshot.message for snapshot in snapshots if snapshot.message), "")
     if state == "waiting" and not message:
         place = min(snapshot.place or 1 for snapshot in snapshots)

@@ -141,13 +141,17 @@ def map_(sweep: Sweep) -> go.Figure:
     powers = list(range(-6, 13))
     bar = {"title": {"text": "test loss"}, "thickness": 12, "outlinewidth": 0,
            "tickvals": powers, "ticktext": [number(10.0**power) for power in powers]}  # fmt: skip
-    hover = {"hovertemplate": "%{text}<extra></extra>", "xgap": 1, "ygap": 1}
     failed = [[0, GREY], [0.5, GREY], [0.5, WARM], [1, WARM]]
     figure = go.Figure(
         [
-            go.Heatmap(meta="loss", colorscale="Viridis", reversescale=True, colorbar=bar, **hover),
             go.Heatmap(
-                meta="failed", colorscale=failed, zmin=0, zmax=1, showscale=False, opacity=0.45, **hover
+                meta="loss", colorscale="Viridis", reversescale=True, colorbar=bar, xgap=1, ygap=1,
+                hovertemplate="%{text}<extra></extra>",
+            ),
+            # Drawn over the gaps of the other, which answers to the pointer there, too.
+            go.Heatmap(
+                meta="failed", colorscale=failed, zmin=0, zmax=1, showscale=False, opacity=0.45, xgap=1, ygap=1,
+                hoverinfo="skip",
             ),
             *marks,
         ]

@@ -91,18 +91,16 @@ def cell_texts(results: Results) -> list[list[str]]:
 
     def text(o: int, t: int) -> str:
         test, low, high = (part[o, t] for part in bands["test_loss"])
-        fates = [
-            f"{counts[o, t, NAMES.index(n)]} {FATE_TITLES.get(n, n)}" for n in FATES if counts[o, t, NAMES.index(n)]
+        met = {name: counts[o, t, NAMES.index(name)] for name in FATES}
+        lines = [
+            f"<b>{place(results, t, o)}</b>",
+            f"test loss {number(test)}, from {number(low)} to {number(high)}",
+            f"train loss {number(bands['train_loss'][0][o, t])}",
+            f"of {sweep.seeds} seeds: "
+            + ", ".join(f"{n} {FATE_TITLES.get(name, name)}" for name, n in met.items() if n),
+            f"clip rate {percent(float(rates[o, t]))}",
         ]
-        return "<br>".join(
-            [
-                f"<b>{place(results, t, o)}</b>",
-                f"test loss {number(test)}, from {number(low)} to {number(high)}" if not np.isnan(test) else "not yet",
-                f"train loss {number(bands['train_loss'][0][o, t])}",
-                f"of {sweep.seeds} seeds: {', '.join(fates)}",
-                f"clip rate {percent(float(rates[o, t]))}" if np.isfinite(rates[o, t]) else "no step yet",
-            ]
-        )
+        return "<br>".join(lines if not np.isnan(test) else [lines[0], "not trained yet"])
 
     return [[text(o, t) for t in range(len(sweep.thresholds))] for o in range(len(sweep.others))]
 
@@ -225,14 +223,17 @@ def map_(results: Results, suggested: float | None = None) -> Update:
     grid = {
         "x": edges_of(sweep.thresholds),
         "y": edges_of(sweep.others),
-        "text": cell_texts(results),
-        "customdata": [[[t, o] for t in range(len(sweep.thresholds))] for o in range(len(sweep.others))],
     }
+    cells = [[[t, o] for t in range(len(sweep.thresholds))] for o in range(len(sweep.others))]
     best = np.zeros_like(diverged)
     if np.isfinite(medians).any():
         best[np.unravel_index(np.nanargmin(medians), medians.shape)] = True
     failed = np.where(diverged, 1.0, np.where(stuck, 0.0, np.nan))
-    traces = {name: grid | {"z": [sendable(row) for row in z]} for name, z in (("loss", usable), ("failed", failed))}
+    z = {name: [sendable(row) for row in rows] for name, rows in (("loss", usable), ("failed", failed))}
+    traces = {
+        "loss": grid | {"z": z["loss"], "text": cell_texts(results), "customdata": cells},
+        "failed": grid | {"z": z["failed"]},
+    }
     marks = {"diverged": diverged, "some": some, "stuck": stuck, "best": best}
     return {"traces": traces | {name: _places(results, which) for name, which in marks.items()}, "layout": {}}
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from gclip.clipping import quoted
 from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.settings import Comparison, Entry, fitted
 from gclip.sweeping import Sweep
+from gclip.sweeping.usual import usual
 from gclip.training import RunConfig
 from gclip.training.config import read_field
 
@@ -29,21 +30,6 @@ RULES = {
     "AdaptiveGradientClip": "AGC",
 }
 
-SPANS = {
-    "ClipByNorm": (0.01, 1000.0),
-    "ClipByTensorNorm": (0.01, 1000.0),
-    "ClipByValue": (0.01, 1000.0),
-    "AdaptiveGradientClip": (0.001, 10.0),
-}
-"""Thresholds of each rule between which the tutorial's network goes from too tight to too loose."""
-
-MAPS: dict[str, dict[str, Any]] = {
-    "curve": {},
-    "learning_rate": {"count": 16, "other_low": 1e-4, "other_high": 0.1, "other_count": 12, "seeds": 3},
-    "both": {"low": 0.1, "count": 16, "other_low": 0.001, "other_high": 10.0, "other_count": 12, "seeds": 3},
-}
-"""What each kind of sweep begins with, beside its rule's thresholds."""
-
 CURVE_FIELDS = ("low", "high", "count", "seeds")
 MAP_FIELDS = (*CURVE_FIELDS, "other_low", "other_high", "other_count")
 
@@ -55,14 +41,6 @@ SIZES = (("seeds", "count", "other_count"), *COMPARE.sizes, ("low", "high"), ("o
 def fields_of(kind: str) -> tuple[str, ...]:
     """Return the settings of a sweep of this kind, beside its rule and what its runs share."""
     return CURVE_FIELDS if kind == "curve" else MAP_FIELDS
-
-
-@lru_cache(maxsize=16)
-def usual(kind: str, rule: str) -> Sweep:
-    """Return what a sweep of this kind and rule begins with; its link says only what differs from that."""
-    rule = "ClipByNorm" if kind == "both" else rule
-    low, high = SPANS[rule]
-    return Sweep(**{"kind": kind, "rule": rule, "low": low, "high": high} | MAPS[kind])
 
 
 def write(sweep: Sweep) -> dict[str, list[str]]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from gclip.dashboard.sweep_settings import BENCH, MAP_FIELDS, fields_of, make, read, usual, write
+from gclip.dashboard.sweep_settings import BENCH, MAP_FIELDS, fields_of, make, read, write
 from gclip.dashboard.synced import Synced
 from gclip.sweeping import Sweep
+from gclip.sweeping.usual import usual
 
 
 class SweepState(Synced[Sweep]):

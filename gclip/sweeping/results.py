@@ -17,6 +17,8 @@ from gclip.training.tasks import task_of
 FATES = ("learned", "still learning", "stuck", "diverged", "untrained")
 """What may have become of a run; the first four are verdicts."""
 
+PER_EPOCH = ("train_loss", "test_loss", "clip_rate")
+
 CLOSE = 1.1
 """Within this factor of the best median test loss, a threshold counts as good."""
 
@@ -40,17 +42,27 @@ class Results:
             name: "train_loss", "test_loss" or "clip_rate".
             at: position in `epochs`; None takes each run's latest evaluation, which differs while they train.
         """
-        found = np.full(len(self.summaries), np.nan, np.float32)
-        for i, summary in enumerate(self.summaries):
-            rows = getattr(summary, name) if summary else ()
-            if len(rows) > (0 if at is None else at):
-                found[i] = rows[-1 if at is None else at]
+        found = self._rows[name][np.arange(len(self.summaries)), self._counts - 1 if at is None else at]
         return found.reshape(self.sweep.shape)
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """How often each run has been evaluated."""
+        return np.array([len(s.test_loss) if s else 0 for s in self.summaries])
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        """Each run's numbers ``[runs, epochs]``, NaN behind the last: read out once, asked for often."""
+        rows = {n: np.full((len(self.summaries), len(self.epochs)), np.nan, np.float32) for n in PER_EPOCH}
+        for i, summary in enumerate(self.summaries):
+            for name, table in rows.items():
+                if summary:
+                    table[i, : self._counts[i]] = getattr(summary, name)
+        return rows
 
     def evaluated(self, at: int | None = None) -> np.ndarray:
         """Return which runs have been evaluated, ``[others, thresholds, seeds]``: after the epoch ``at``, or at all."""
-        counts = np.array([len(s.test_loss) if s else 0 for s in self.summaries])
-        return (counts > (0 if at is None else at)).reshape(self.sweep.shape)
+        return (self._counts > (0 if at is None else at)).reshape(self.sweep.shape)
 
     def fates(self, at: int | None = None) -> np.ndarray:
         """Return positions in `FATES` ``[others, thresholds, seeds]``, judged after the epoch ``at``, or now."""

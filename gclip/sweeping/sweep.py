@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -119,5 +120,6 @@ class Sweep(BaseModel):
         return len(self.others), len(self.thresholds), self.seeds
 
 
+@lru_cache(maxsize=256)
 def _even(low: float, high: float, count: int) -> tuple[float, ...]:
     return tuple(dict.fromkeys(float(f"{value:.3g}") for value in np.geomspace(low, high, count)))
