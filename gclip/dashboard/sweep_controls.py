@@ -40,15 +40,15 @@ def range_controls(state: SweepState, sweep: Sweep) -> None:
 
 
 def _axis(state: SweepState, title: str, prefix: str) -> None:
-    left, right = st.columns(2)
+    left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        _number(state, f"{prefix}low", f"{title} from", "The tightest." if not prefix else "The lowest.")
+        _number(state, f"{prefix}low", f"{title} from", None)
     with right:
-        _number(state, f"{prefix}high", "to", "The loosest." if not prefix else "The highest.")
+        _number(state, f"{prefix}high", "to", None)
     _number(state, f"{prefix}count", "Places between them", "Even on a log scale.")
 
 
-def _number(state: SweepState, name: str, title: str, note: str) -> None:
+def _number(state: SweepState, name: str, title: str, note: str | None) -> None:
     info = Sweep.model_fields[name]
     bounds = limits(info.metadata)
     whole = info.annotation is int

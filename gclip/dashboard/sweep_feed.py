@@ -56,6 +56,11 @@ class Watched:
                 return None
             return b"" if since == self._version else self._body
 
+    def renew(self) -> None:
+        """Look again before the next answer: runs were just asked for, and a page must not be told that they rest."""
+        with self._lock:
+            self._made = -FRESH
+
     def results(self) -> Results:
         """Return what the sweep has found so far."""
         found = [service().snapshot(key) for key in self.keys]

@@ -32,6 +32,7 @@ def show(sweep: Sweep) -> None:
     try:
         if seen.keys != st.session_state.get("stopped"):
             service().submit(seen.configs, owner(), record=Summary)
+            seen.renew()
     except QueueFull as full:
         st.warning(str(full), icon="⏳")
         return

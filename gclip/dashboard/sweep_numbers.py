@@ -8,18 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from gclip.dashboard.sweep_figures import AMBER, FATE_TITLES, FATES, GREEN, GREY
+from gclip.dashboard.sweep_figures import FATE_TITLES, FATES
+from gclip.dashboard.sweep_lines import Update, across, edges_of, exactly
 from gclip.dashboard.words import number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results
-from gclip.sweeping.results import stretch
-from gclip.training.summary import PERCENTILES
 
-Update = dict[str, Any]
-SHOWN = (10, 50, 90)
-"""Percentiles of what the rule measured that are drawn across the clip rates."""
-
-DIVERGED, STUCK, LEARNED = (NAMES.index(name) for name in ("diverged", "stuck", "learned"))
+DIVERGED, STUCK = NAMES.index("diverged"), NAMES.index("stuck")
 
 
 def sendable(values: Iterable[Any]) -> list[float | None]:
@@ -42,7 +37,7 @@ def curve(results: Results, suggested: float | None = None) -> Update:
         "clip_rate": common | {"y": sendable(clip_rates(results)[0])},
         "test.band": _polygon(thresholds, *_range(results)),
     }
-    return {"traces": traces | _fates(results, common), "layout": _across(results, suggested)}
+    return {"traces": traces | _fates(results, common), "layout": across(results, suggested)}
 
 
 def clip_rates(results: Results) -> np.ndarray:
@@ -54,10 +49,10 @@ def clip_rates(results: Results) -> np.ndarray:
 
 
 def _range(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and the highest test loss; where a seed diverged, the range goes on to the top."""
-    _, low, high = (part[0] for part in results.band("test_loss"))
-    finite = [*high[np.isfinite(high)], *low[np.isfinite(low)], *results.baselines[:, 1]]
-    return low, np.where(np.isinf(high), 3 * max(finite), high)
+    """Return the lowest and the highest test loss; where a seed diverged, the range goes on past the highest."""
+    middle, low, high = (part[0] for part in results.band("test_loss"))
+    highest = max([part[np.isfinite(part)].max(initial=0.0) for part in (middle, low, high, results.baselines)])
+    return low, np.where(np.isinf(high), 3 * highest, high)
 
 
 def _polygon(x: Sequence[float], low: np.ndarray, high: np.ndarray) -> Update:
@@ -108,82 +103,9 @@ def cell_texts(results: Results) -> list[list[str]]:
 def place(results: Results, threshold: int, other: int) -> str:
     """Name a cell by its thresholds, or by its threshold and learning rate."""
     sweep = results.sweep
-    first, second = number(sweep.thresholds[threshold]), number(sweep.others[other])
+    first, second = exactly(sweep.thresholds[threshold]), exactly(sweep.others[other])
     names = {"curve": "threshold {}", "learning_rate": "threshold {}, learning rate {}", "both": "norm {}, value {}"}
     return names[sweep.kind].format(first, second)
-
-
-def _across(results: Results, suggested: float | None) -> Update:
-    """Return the lines across the threshold curve: baseline, good range, suggestion and percentiles."""
-    thresholds, baseline = results.sweep.thresholds, float(np.median(results.baselines[:, 1]))
-    shapes: list[Update] = [
-        {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "yref": "y2", "y0": baseline, "y1": baseline,
-         "line": {"color": GREY, "width": 1.4, "dash": "dot"}},
-    ]  # fmt: skip
-    notes: list[Update] = [_note("predicting the mean", 0.5, float(np.log10(baseline)), "x domain", "y2", "center")]
-    edges = edges_of(thresholds)
-    shapes += [_stretch(edges[ends[0]], edges[ends[1] + 1]) for ends in (twice(results), results.good_range()) if ends]
-    if suggested:
-        shapes.append(_upright(suggested, "y2 domain", GREEN, "solid", 2))
-        notes.append(_note(f"suggested: {number(suggested)}", float(np.log10(suggested)), 1, "x2", "y2 domain", "left"))
-    for share, value in drawn_percentiles(results):
-        shapes.append(_upright(value, "y3 domain", AMBER, "dot", 1.4))
-        notes.append(_note(f"{share} %", float(np.log10(value)), 0.02, "x3", "y3 domain", "left"))
-    return {"shapes": shapes, "annotations": notes}
-
-
-def twice(results: Results) -> tuple[int, int] | None:
-    """Return the stretch of thresholds (positions) around the best whose test loss is at most twice the best."""
-    medians = results.band("test_loss")[0][0]
-    if not np.isfinite(medians).any():
-        return None
-    return stretch(medians <= 2 * np.nanmin(medians), int(np.nanargmin(medians)))
-
-
-def _stretch(low: float, high: float) -> Update:
-    return {"type": "rect", "xref": "x", "x0": low, "x1": high, "yref": "y2 domain", "y0": 0, "y1": 1,
-            "fillcolor": GREEN, "opacity": 0.14, "line": {"width": 0}, "layer": "below"}  # fmt: skip
-
-
-def _upright(x: float, yref: str, color: str, dash: str, width: float) -> Update:
-    line = {"color": color, "width": width, "dash": dash}
-    return {"type": "line", "xref": "x", "x0": x, "x1": x, "yref": yref, "y0": 0, "y1": 1, "line": line}
-
-
-def _note(text: str, x: float, y: float, xref: str, yref: str, xanchor: str) -> Update:
-    return {"text": text, "x": x, "y": y, "xref": xref, "yref": yref, "xanchor": xanchor, "yanchor": "bottom",
-            "showarrow": False, "font": {"size": 11}}  # fmt: skip
-
-
-def loosest(results: Results) -> tuple[int, np.ndarray] | None:
-    """Return the loosest threshold at which a run learned, or else stayed finite, and its `PERCENTILES`, or None.
-
-    A run that is stuck is passed over where there is a better one: a network of dead units has small gradients.
-    """
-    fates, seeds = results.fates()[0], results.sweep.seeds
-    for wanted in ((LEARNED,), (0, 1, 2)):
-        for i in range(len(fates) - 1, -1, -1):
-            for seed in np.flatnonzero(np.isin(fates[i], wanted)):
-                summary = results.summaries[i * seeds + int(seed)]
-                if summary and len(summary.percentiles) and np.isfinite(summary.percentiles[0]).all():
-                    return i, summary.percentiles[0]
-    return None
-
-
-def drawn_percentiles(results: Results) -> list[tuple[int, float]]:
-    """Return the percentiles that lie on the axis of thresholds, with their shares."""
-    found, edges = loosest(results), edges_of(results.sweep.thresholds)
-    if not found:
-        return []
-    pairs = [(share, float(found[1][PERCENTILES.index(share)])) for share in SHOWN]
-    return [(share, value) for share, value in pairs if edges[0] <= value <= edges[-1]]
-
-
-def edges_of(values: Sequence[float]) -> list[float]:
-    """Return the borders between places that are even on a log scale, one more than there are places."""
-    logs = np.log10(values)
-    half = np.diff(logs) / 2 if len(logs) > 1 else np.array([0.1])
-    return [float(v) for v in 10 ** np.concatenate([[logs[0] - half[0]], logs[:-1] + half, [logs[-1] + half[-1]]])]
 
 
 def budget(results: Results, suggested: float | None = None) -> Update:
@@ -193,7 +115,7 @@ def budget(results: Results, suggested: float | None = None) -> Update:
     edges = edges_of(thresholds)
     low, high = (np.array([edges[ends[i] + i] for _, _, ends in found]) for i in (0, 1))
     best = [thresholds[at] for _, at, _ in found]
-    text = [f"{epochs} epochs: best at {number(t)}" for (epochs, _, _), t in zip(found, best, strict=True)]
+    text = [f"{epochs} epochs: best at {exactly(t)}" for (epochs, _, _), t in zip(found, best, strict=True)]
     return {
         "traces": {"best": {"x": x, "y": best, "text": text}, "good": _polygon(x, low, high)},
         "layout": {},

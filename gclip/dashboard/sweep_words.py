@@ -6,17 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gclip.dashboard.sweep_numbers import (
-    DIVERGED,
-    LEARNED,
-    STUCK,
-    best_by_epochs,
-    clip_rates,
-    counted,
-    loosest,
-    place,
-    twice,
-)
+from gclip.dashboard.sweep_lines import LEARNED, exactly, loosest, twice
+from gclip.dashboard.sweep_numbers import DIVERGED, STUCK, best_by_epochs, clip_rates, counted, place
 from gclip.dashboard.words import listed, number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results
@@ -52,7 +43,7 @@ def best(results: Results) -> str:
     """Say the best threshold, and how far one may be off it."""
     medians, thresholds = results.band("test_loss")[0][0], results.sweep.thresholds
     at, ends = int(np.nanargmin(medians)), results.good_range()
-    told = f"Best: test loss {number(medians[at])} at {number(thresholds[at])}"
+    told = f"Best: test loss {number(medians[at])} at {exactly(thresholds[at])}"
     if ends and ends[0] < ends[1]:
         return f"{told}; within 10 % of that {_from_to(results, ends)}."
     ends = twice(results)
@@ -63,7 +54,7 @@ def best(results: Results) -> str:
 
 def _from_to(results: Results, ends: tuple[int, int]) -> str:
     low, high = (results.sweep.thresholds[end] for end in ends)
-    return f"from {number(low)} to {number(high)}, a factor of {number(high / low)}"
+    return f"from {exactly(low)} to {exactly(high)}, a factor of {number(high / low)}"
 
 
 def learned(results: Results) -> str:
@@ -72,7 +63,7 @@ def learned(results: Results) -> str:
     if not ends:
         return "At no threshold does every seed learn."
     if ends[0] == ends[1]:
-        return f"Every seed learns only at {number(results.sweep.thresholds[ends[0]])}."
+        return f"Every seed learns only at {exactly(results.sweep.thresholds[ends[0]])}."
     return f"Every seed learns {_from_to(results, ends)}."
 
 
@@ -83,18 +74,18 @@ def sides(results: Results) -> str:
     if not ends:
         return ""
     tight, loose = counts[: ends[0]].sum(0), counts[ends[1] + 1 :].sum(0)
-    tightest, loosest_one = number(thresholds[0]), number(thresholds[-1])
+    tightest, loosest_one = exactly(thresholds[0]), exactly(thresholds[-1])
     left = f"Tighter, {_failures(tight, epochs, TIGHT)}" if tight.any() else f"So does the tightest, {tightest}"
     right = f"Looser, {_failures(loose, epochs, LOOSE)}" if loose.any() else f"So does the loosest, {loosest_one}"
     return f"{left}. {right}."
 
 
 LOOSE = {
-    "still learning": "{} have not arrived after {epochs} epochs",
-    "stuck": "{} are stuck: finite, but no better than predicting the mean",
+    "still learning": "{} not arrived after {epochs} epochs",
+    "stuck": "{} stuck (finite, but no better than predicting the mean)",
     "diverged": "{} diverged",
 }
-TIGHT = LOOSE | {"stuck": "{} are no better than predicting the mean yet"}
+TIGHT = LOOSE | {"stuck": "{} no better than predicting the mean yet"}
 """How runs fail beyond the thresholds at which they learn."""
 
 
@@ -108,7 +99,7 @@ def _failures(counts: np.ndarray, epochs: int, words: dict[str, str]) -> str:
 def clipped(results: Results) -> str:
     """Say how often the best threshold clips."""
     at = int(np.nanargmin(results.band("test_loss")[0][0]))
-    rate, threshold = float(clip_rates(results)[0, at]), number(results.sweep.thresholds[at])
+    rate, threshold = float(clip_rates(results)[0, at]), exactly(results.sweep.thresholds[at])
     if rate < 0.9:
         return f"The best threshold, {threshold}, clips {percent(rate)} of the steps."
     every = "every step" if rate == 1 else f"{percent(rate)} of the steps"
@@ -124,7 +115,7 @@ def percentiles(results: Results) -> str:
     low, middle, high = (number(values[PERCENTILES.index(share)]) for share in (10, 50, 90))
     which = "the loosest run that learned" if (results.fates()[0, at] == LEARNED).any() else "the loosest finite run"
     return (
-        f"In {which}, at {number(results.sweep.thresholds[at])}, 10, 50 and 90 % of the "
+        f"In {which}, at {exactly(results.sweep.thresholds[at])}, 10, 50 and 90 % of the "
         f"{MEASURED[results.sweep.rule]} lie below {low}, {middle} and {high}."
     )
 
@@ -134,12 +125,12 @@ def budget(results: Results) -> list[str]:
     found = best_by_epochs(results)
     if len(found) < 2:
         return []
-    thresholds = results.sweep.thresholds
-    (first, early, _), (last, late, _) = found[0], found[-1]
-    told = (
-        f"The best is {number(thresholds[early])} after epoch {first} and {number(thresholds[late])} after epoch {last}"
+    (first, at_first, _), (last, at_last, _) = found[0], found[-1]
+    early, late = (results.sweep.thresholds[at] for at in (at_first, at_last))
+    told, factor = (
+        f"The best is {exactly(early)} after epoch {first} and {exactly(late)} after epoch {last}",
+        early / late,
     )
-    factor = thresholds[early] / thresholds[late]
     if 0.5 <= factor <= 2:
         return [f"{told}: here the budget hardly matters."]
     if factor > 2:
@@ -157,7 +148,7 @@ def map_(results: Results) -> list[str]:
         return [f"{failed}."] if np.isinf(medians).all() else []
     other, at = (int(i) for i in np.unravel_index(np.nanargmin(medians), medians.shape))
     told = f"Best: test loss {number(medians[other, at])} at {place(results, at, other)}."
-    lines = [f"{told} {failed}, {stuck} are stuck."]
+    lines = [f"{told} {failed}, {stuck} stuck."]
     if results.done == 1:
         lines.append((product if results.sweep.kind == "learning_rate" else both)(results))
     return [line for line in lines if line]
@@ -177,8 +168,8 @@ def product(results: Results) -> str:
     rates, bests = list(found), list(found.values())
     products = [threshold * rate for threshold, rate in zip(bests, rates, strict=True)]
     told = (
-        f"From learning rate {number(rates[0])} to {number(rates[-1])}, the best threshold goes from "
-        f"{number(bests[0])} to {number(bests[-1])}"
+        f"From learning rate {exactly(rates[0])} to {exactly(rates[-1])}, the best threshold goes from "
+        f"{exactly(bests[0])} to {exactly(bests[-1])}"
     )
     spread = max(products) / min(products)
     if spread**2 < rates[-1] / rates[0]:

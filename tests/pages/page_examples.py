@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from gclip.dashboard.benches import COMPARE as COMPARE_BENCH
 from gclip.dashboard.labels import run_label
 from gclip.dashboard.settings import Bench, Comparison, read, write
-from gclip.training import Config
+from gclip.training import Config, History, Record
 
 ROOT = Path(__file__).parents[2]
 START, COMPARE, LSTM = (ROOT / "pages" / f"{name}.py" for name in ("start", "compare", "lstm"))
@@ -101,9 +101,9 @@ class Recorder:
         self.stopped: list[str] = []
         self.says: list[str] = []
 
-    def submit(self, configs: Sequence[Config], owner: str) -> list[str]:
+    def submit(self, configs: Sequence[Config], owner: str, record: type[Record] = History) -> list[str]:
         self.asked.append(list(configs))
-        return [config.key for config in configs]
+        return [record.key_of(config) for config in configs]
 
     def stop(self, owner: str) -> None:
         self.stopped.append(owner)

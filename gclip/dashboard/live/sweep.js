@@ -1,5 +1,4 @@
 // A sweep as it trains: progress, suggestion and charts, drawn in place from small answers of the server.
-import { format } from "./cards.js";
 import { script } from "./live.js";
 
 // Milliseconds between two questions to the server.
@@ -142,7 +141,7 @@ class View {
     const state = JSON.stringify(suggestion);
     if (place.dataset.told === state) return;
     place.dataset.told = state;
-    place.querySelector("strong").textContent = `Suggested threshold: ${format(suggestion.threshold)}`;
+    place.querySelector("strong").textContent = `Suggested threshold: ${suggestion.threshold}`;
     for (const name of ["reasons", "limits"]) place.querySelector(`[data-${name}]`).replaceChildren(...items(suggestion[name]));
   }
 
@@ -207,7 +206,9 @@ class View {
       return { ...template, ...update, ...(marker ? { marker } : {}), x: update.x ?? [], y: update.y ?? [] };
     });
     const layout = structuredClone(spec.figure.layout);
-    Object.assign(layout, numbers?.layout ?? {}, { autosize: true });
+    const { ranges = {}, ...across } = numbers?.layout ?? {};
+    Object.assign(layout, across, { autosize: true });
+    for (const [axis, range] of Object.entries(ranges)) if (range) layout[axis].range = range;
     Object.assign(layout.font, { color: look.text, family: look.font });
     layout.hoverlabel = { bgcolor: look.background, font: { color: look.text, size: 11 }, align: "left" };
     for (const [name, axis] of Object.entries(layout)) {
