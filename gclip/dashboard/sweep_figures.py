@@ -108,7 +108,7 @@ def curve(sweep: Sweep) -> go.Figure:
         {"tickvals": list(range(4)), "ticktext": rows, "range": [-0.6, 3.6], "fixedrange": True, "zeroline": False},
         row=1, col=1,
     )  # fmt: skip
-    loss = {"type": "log", "exponentformat": "power", "zeroline": False, "nticks": 8}
+    loss = {"type": "log", "exponentformat": "power", "zeroline": False, "dtick": 1}
     figure.update_yaxes(loss | {"title": {"text": "loss", "standoff": 4}}, row=2, col=1)
     figure.update_yaxes(
         title={"text": "clip rate", "standoff": 4}, range=[-0.06, 1.1], zeroline=False, tickformat=".0%", row=3, col=1
