@@ -16,7 +16,7 @@ from gclip.training.problems import make_data
 
 Batch = tuple[Tensor, Tensor]
 
-IN_CACHE = 2**17
+IN_CACHE = 2**18
 """Hidden units, for half of the data, that are evaluated at once: as many as stay in the processor's cache."""
 
 
