@@ -32,9 +32,9 @@ FATE_TITLES = {"still learning": "not arrived"}
 
 MEASURED = {
     "ClipByNorm": "L2 norm of the whole gradient",
-    "ClipByTensorNorm": "L2 norm of each tensor's gradient",
-    "ClipByValue": "size of each element of the gradient",
-    "AdaptiveGradientClip": "ratio of a unit's gradient norm to its weight norm",
+    "ClipByTensorNorm": "L2 norm of each tensor",
+    "ClipByValue": "size of each element",
+    "AdaptiveGradientClip": "gradient norm ÷ weight norm",
 }
 """What each rule's threshold bounds."""
 

@@ -95,7 +95,8 @@ def test_a_map_fills_in_and_its_cells_lead_to_their_runs(server: Server, board: 
     area = board.page.locator('figure[data-chart="map"] .nsewdrag').bounding_box()
     assert area
     board.page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.5 * area["height"], steps=3)
-    board.page.locator(".hoverlayer .hovertext").first.wait_for()
+    # The pointer passes other cells on its way; what it ends on must be told before it is pressed.
+    board.page.locator(".hoverlayer .hovertext", has_text="threshold 21.5, learning rate 0.00316").wait_for()
     board.page.mouse.down()
     board.page.mouse.up()
     board.page.wait_for_url("**/compare?**")
