@@ -6,9 +6,10 @@ from gclip.dashboard import controls, exports, live
 from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.charts import charts_of
 from gclip.dashboard.data import target_figure, target_words
-from gclip.dashboard.notices import refusals, service_notices
+from gclip.dashboard.notices import link_to, refusals, service_notices
 from gclip.dashboard.palette import styles
 from gclip.dashboard.state import State
+from gclip.dashboard.sweep_settings import around, write
 
 state = State(COMPARE)
 comparison, refused = state.sync()
@@ -27,6 +28,7 @@ refusals(refused)
 service_notices()
 state.publish(comparison)
 live.show(comparison, key="compare", charts=charts_of(comparison.shared), state=state)
+link_to("sweep.py", "Which threshold is best? Train hundreds of them at once: Sweep", write(around(comparison)))
 exports.panel(comparison)
 with st.expander("The data: what the networks learn to predict", icon=":material/bar_chart:", expanded=True):
     st.plotly_chart(target_figure(comparison.shared), width="stretch", key="target")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -24,10 +24,10 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|$:~&])", r"\\\1", unlinked)
 
 
-def link_to(page: str, label: str) -> None:
-    """Link to another page; a page that is run by itself has no other to link to."""
+def link_to(page: str, label: str, link: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Link to another page, with the parameters ``link``; a page that is run by itself has no other to link to."""
     try:
-        st.page_link(PAGES / page, label=label, icon=":material/arrow_forward:")
+        st.page_link(PAGES / page, label=label, icon=":material/arrow_forward:", query_params=dict(link or {}))
     except StreamlitAPIException:
         st.caption(f"{label} (start the whole dashboard with: streamlit run app.py)")
 

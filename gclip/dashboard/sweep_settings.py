@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
+
 from gclip.clipping import quoted
 from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.settings import Comparison, Entry, fitted
@@ -91,6 +93,19 @@ def make(kind: str, rule: str, fields: Mapping[str, Any]) -> Sweep:
     shared = RunConfig(**{name: value for name, value in fields.items() if name in BENCH.shared})
     own = {name: fields.get(name, getattr(begun, name)) for name in fields_of(kind)}
     return Sweep(**{"kind": kind, "rule": begun.rule, "shared": shared} | own)
+
+
+def around(comparison: Comparison) -> Sweep:
+    """Return the threshold curve that a comparison asks for: its first run under a rule that can be swept, its network.
+
+    A network that is too large for so many runs gives way to the usual one.
+    """
+    names = [type(entry.clipper).__name__ for entry in comparison.entries]
+    rule = next((name for name in names if name in RULES), "ClipByNorm")
+    try:
+        return make("curve", rule, comparison.shared.model_dump(exclude={"clipper"}))
+    except ValidationError:
+        return usual("curve", rule)
 
 
 def cell(sweep: Sweep, threshold: int, other: int) -> Comparison:

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from sweep_examples import sweeps
 
-from gclip.clipping import Chain, ClipByNorm, ClipByValue, NoClip
+from gclip.clipping import AutoClip, Chain, ClipByNorm, ClipByValue, NoClip
 from gclip.dashboard.benches import COMPARE
+from gclip.dashboard.settings import Comparison, Entry
 from gclip.dashboard.settings import read as read_comparison
 from gclip.dashboard.settings import write as write_comparison
-from gclip.dashboard.sweep_settings import cell, read, write
+from gclip.dashboard.sweep_settings import around, cell, read, write
 from gclip.sweeping import Sweep, usual
 from gclip.training import RunConfig
 
@@ -105,3 +106,16 @@ def test_a_cell_of_a_map_has_both_of_its_numbers() -> None:
     rates, both = usual("learning_rate", "ClipByNorm"), usual("both", "ClipByNorm")
     assert cell(rates, 2, 5).configs()[1] == rates.configs()[(5 * 16 + 2) * 3 :][:1]
     assert cell(both, 2, 5).entries[1].clipper == Chain(ClipByNorm(both.thresholds[2]), ClipByValue(both.others[5]))
+
+
+def test_a_comparison_asks_for_the_curve_of_its_first_rule_and_its_own_network() -> None:
+    entries = (Entry(), Entry(clipper=ClipByValue(5.0)), Entry(clipper=ClipByNorm(1.0)))
+    sweep = around(Comparison(shared=RunConfig(hidden_units=7, noise=3.0), entries=entries))
+    assert (sweep.kind, sweep.rule, sweep.high) == ("curve", "ClipByValue", 1000.0)
+    assert sweep.shared == RunConfig(hidden_units=7, noise=3.0)
+    assert around(Comparison(entries=(Entry(clipper=AutoClip(10.0)),))).rule == "ClipByNorm"
+
+
+def test_a_network_too_large_for_a_sweep_gives_way_to_the_usual_one() -> None:
+    large = RunConfig(hidden_units=512, hidden_layers=8, epochs=100)
+    assert around(Comparison(shared=large)) == usual("curve", "ClipByNorm")
