@@ -8,9 +8,9 @@ from itertools import islice
 from gclip.serving.runs import Run
 from gclip.training.tasks import MAX_LANES
 
-MAX_WAITING = 4000
+MAX_WAITING = 12_000
 MAX_PER_OWNER = 600
-"""Bounds on the queue, in runs: what a class needs several times over."""
+"""Bounds on the queue, in runs: a sweep each for a class of 60, or the largest map for 20 of them."""
 
 WORTH_A_BATCH = 32
 """Fewer lanes cost nearly as much, so they are not spread over workers."""

@@ -53,9 +53,8 @@ class Summary(Record):
     def of(cls, history: History) -> Self:
         """Return the summary of a finished history."""
         epochs = np.array(evaluated_epochs(history.config))
-        ends = np.minimum(epochs * history.config.steps_per_epoch, history.diverged_at or history.config.steps)
-        if history.diverged_at == 0:
-            ends[:] = 0
+        end = history.config.steps if history.diverged_at is None else history.diverged_at
+        ends = np.minimum(epochs * history.config.steps_per_epoch, end)
         summary = cls(history.config)
         counts = np.concatenate([[0], np.cumsum(history.clipped, dtype=np.float32)])[ends]
         with np.errstate(invalid="ignore"):

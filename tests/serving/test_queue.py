@@ -133,14 +133,14 @@ def test_one_owner_may_have_600_runs_waiting(busy):
     assert len(busy._scheduler.waiting) == 600
 
 
-def test_4000_runs_may_wait(busy):
-    for i in range(8):
-        busy.submit(fresh(500), f"owner {i}")
-    with pytest.raises(QueueFull, match="4000 runs wait already"):
+def test_12000_runs_may_wait(busy):
+    for i in range(20):
+        busy.submit(fresh(600), f"owner {i}", Summary)
+    with pytest.raises(QueueFull, match="12000 runs wait already"):
         busy.submit(fresh(), "late")
     assert "late" not in busy._watches
-    busy.submit(fresh(500), "owner 0")
-    assert len(busy._scheduler.waiting) == 4000
+    busy.submit(fresh(600), "owner 0", Summary)
+    assert len(busy._scheduler.waiting) == 12_000
 
 
 def test_only_the_last_watcher_cancels_a_batch(service):
