@@ -33,10 +33,12 @@ class Summary(Record):
 
     ``train_loss``, ``test_loss`` and ``clip_rate`` (share of the steps so far whose gradient was changed, as long as
     the weights were finite) stand at the `evaluated_epochs`; ``percentiles`` ``[1, 5]``, at the end, are those of
-    the number that the rule compared with its threshold. Its only event is the step at which a run diverged.
+    the number that the rule compared with its threshold, at every fourth step. Its only event is the step at which a
+    run diverged.
     """
 
-    PREFIX: ClassVar[str] = "summary-"
+    PREFIX: ClassVar[str] = "summary1-"
+    """Its number is raised when a summary keeps other things: older ones are then trained anew."""
 
     @staticmethod
     def series(config: Config) -> Series:

@@ -99,7 +99,7 @@ def test_a_few_runs_are_not_shared_out(service, jobs):
 def test_summaries_and_histories_are_not_trained_together(service, jobs):
     configs = fresh(2)
     full, brief = service.submit(configs, "ann"), service.submit(configs, "bob", Summary)
-    assert {"summary-" + key for key in full} == set(brief)
+    assert {Summary.PREFIX + key for key in full} == set(brief)
     assert [set(job) for job in jobs] == [set(full), set(brief)]
 
 

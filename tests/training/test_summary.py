@@ -118,7 +118,7 @@ def test_a_summary_is_small_and_is_known_by_its_own_key() -> None:
     config = RunConfig()
     (summary,) = gclip.run([config], Summary)
     assert summary.nbytes < 300 < History(config).nbytes / 100
-    assert summary.key == Summary.key_of(config) == f"summary-{config.key}"
+    assert summary.key == Summary.key_of(config) == f"summary1-{config.key}"
     assert History(config).key == config.key
 
 
