@@ -227,7 +227,7 @@ def allowed(name: str, kind: type[BaseModel] = RunConfig) -> str:
         return "true or false"
     found = limits(info.metadata)
     words = {"gt": "above {}", "ge": "from {}", "lt": "below {}", "le": "up to {}", "multiple_of": "in steps of {}"}
-    spans = [text.format(f"{found[bound]:,}") for bound, text in words.items() if bound in found]
+    spans = [text.format(f"{found[bound]:,}".removesuffix(".0")) for bound, text in words.items() if bound in found]
     return " ".join(["a whole number" if info.annotation is int else "a number", *spans])
 
 
