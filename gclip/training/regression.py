@@ -41,7 +41,7 @@ class Regression:
         return {}
 
     def batches(self) -> Iterator[Batch]:
-        """Yield inputs ``[lanes, rows, features]`` and targets ``[lanes, rows]``, reshuffled each epoch."""
+        """Yield inputs ``[blocks, rows, features]`` (see `Batches`) and targets ``[lanes, rows]``, each epoch anew."""
         for _ in range(self.epochs):
             yield from self.data.epoch()
 
