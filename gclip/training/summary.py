@@ -75,8 +75,12 @@ class Summary(Record):
 
 def percentiles(measured: np.ndarray) -> np.ndarray:
     """Return the `PERCENTILES` of what is finite among ``measured`` ``[steps]``; NaN if nothing is."""
-    finite = measured[np.isfinite(measured)]
-    return (np.percentile(finite, PERCENTILES) if len(finite) else np.full(len(PERCENTILES), np.nan)).astype(np.float32)
+    finite = np.sort(measured[np.isfinite(measured)])
+    if not len(finite):
+        return np.full(len(PERCENTILES), np.nan, np.float32)
+    # As numpy's own function finds them, which takes ten times as long for so few numbers.
+    places = np.array(PERCENTILES) / 100 * (len(finite) - 1)
+    return np.interp(places, np.arange(len(finite)), finite).astype(np.float32)
 
 
 class SummaryTape(Tape):
