@@ -18,25 +18,26 @@ CUT_OFF = ("ERR_CONNECTION_REFUSED", "/gclip/live?", "when disconnected from ser
 
 @pytest.fixture(scope="module")
 def frail(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that these tests may harm."""
-    started = Server(tmp_path_factory.mktemp("frail"))
-    yield started
-    started.stop()
+    """A server that these tests may harm, with one worker: a run that loses two is given up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GCLIP_WORKERS", "1")
+        started = Server(tmp_path_factory.mktemp("frail"))
+        yield started
+        started.stop()
 
 
 def test_a_killed_worker_costs_the_learner_a_sentence(frail: Server, board: Board):
     board.open(frail.link("NoClip()", NORM, init_seed=13, **LONG | {"epochs": 200, "seeds": 1}), "training")
     board.until("probe.head > 50")
-    killed = frail.workers()
-    for worker in killed:
-        os.kill(worker, signal.SIGKILL)
+    (worker,) = frail.workers()
+    os.kill(worker, signal.SIGKILL)
     board.until("probe.cards()[1].text.includes('signal 9')")
     board.until("probe.state === 'final'")
     cards = board.cards()
     assert [card["state"] for card in cards] == ["done", "done"]
     assert all("gives the same numbers" in card["text"] for card in cards)
     assert board.steps() == 200 * 16
-    assert not set(killed) & set(frail.workers())
+    assert worker not in frail.workers()
 
 
 def test_a_server_that_comes_back_is_told_of_and_found_again(frail: Server, board: Board, complaints: Complaints):

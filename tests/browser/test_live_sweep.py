@@ -37,9 +37,10 @@ def click(board: Board, selector: str, at: int) -> None:
 
 
 def test_a_curve_fills_in_and_a_click_on_it_opens_its_runs(server: Server, board: Board):
-    board.page.goto(server.link(page="sweep", init_seed=40, count=12, seeds=5))
+    # Long enough to be seen in mid-training, also where the browser starts slowly.
+    board.page.goto(server.link(page="sweep", init_seed=40, count=12, seeds=5, epochs=1200))
     board.until(f"probe.state === 'training' && {SHOWN} > 0")
-    board.until("probe.root.querySelector('figcaption b').textContent.includes('of 100 epochs')")
+    board.until("probe.root.querySelector('figcaption b').textContent.includes('of 1200 epochs')")
     board.until("probe.state === 'final'")
     assert board.get(SHOWN) == 12
     assert board.get(f"{LOSSES}[0] > 100 * Math.min(...{LOSSES})")
