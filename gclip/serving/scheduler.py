@@ -14,6 +14,7 @@ from gclip.serving.process import Pool, Process
 from gclip.serving.runs import Job, Run, Table
 from gclip.serving.waiting import Waiting
 from gclip.training import Event
+from gclip.training.record import of_lane
 
 JOBS_EACH = 3
 """Jobs that a worker trains in turns: a long one must not keep short ones waiting."""
@@ -120,7 +121,7 @@ class Scheduler:
             run = job.runs[i]
             if run.job is job:
                 events = [Event(*event) for event in header["events"].get(str(lane), [])]
-                run.append({name: of_lane(name, array, lane) for name, array in arrays.items()}, events)
+                run.append(of_lane(arrays, lane), events)
 
     def _done(self, job: Job, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self._end(job)
@@ -180,8 +181,3 @@ class Scheduler:
         for process in self.pool.processes:
             process.kill()
         return list(self.pool.processes)
-
-
-def of_lane(name: str, array: np.ndarray, lane: int) -> np.ndarray:
-    """Return one lane of a chunk's array; marks are common to all lanes (see `Chunk.of_lane`)."""
-    return array if name == "mark_step" else array[:, lane]

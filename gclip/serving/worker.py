@@ -19,15 +19,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from gclip.serving.rows import RECORDS
 from gclip.serving.wire import pack, read_frame, unpack, write_frame
 from gclip.training import (
     Chunk,
     Config,
-    History,
     Record,
     RecurrentConfig,
     RunConfig,
-    Summary,
     one_thread,
     restore,
     train,
@@ -38,7 +37,8 @@ SEND_EVERY = 0.04
 
 NICENESS = 5
 
-RECORDS: dict[str, type[Record]] = {kind.__name__: kind for kind in (History, Summary)}
+BY_NAME = {kind.__name__: kind for kind in RECORDS}
+"""The records that a job may keep, as commands name them."""
 
 
 class Job:
@@ -107,7 +107,7 @@ class Worker:
     def start(self, number: int, configs: Sequence[dict[str, Any]], record: str) -> None:
         """Put a new job in front of all others."""
         try:
-            self.jobs.appendleft(Job(number, [restore(config) for config in configs], RECORDS[record]))
+            self.jobs.appendleft(Job(number, [restore(config) for config in configs], BY_NAME[record]))
         except Exception as error:
             self.fail(number, error)
 

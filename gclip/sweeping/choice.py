@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gclip.sweeping.results import CLOSE, FATES, Results, stretch
+from gclip.sweeping.results import CLOSE, Results, stretch
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def choose(results: Results) -> Choice | None:
     """
     if results.sweep.kind != "curve" or not all(summary and summary.done for summary in results.summaries):
         return None
-    learned = (results.fates()[0] == FATES.index("learned")).sum(-1)
+    learned = results.learned()[0].sum(-1)
     if 2 * learned.max() <= results.sweep.seeds:
         return None
     medians = np.where(learned == learned.max(), results.band("test_loss")[0][0], np.inf)
@@ -52,7 +52,7 @@ def as_good(results: Results, best: int) -> float:
     That is `CLOSE` times the best median or, where the seeds differ by more, what a quarter of the best threshold's
     own seeds exceed.
     """
-    losses = results.values("test_loss")[0, best][results.fates()[0, best] == FATES.index("learned")]
+    losses = results.values("test_loss")[0, best][results.learned()[0, best]]
     return float(max(CLOSE * results.band("test_loss")[0][0, best], np.quantile(losses, 0.75)))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gclip.sweeping.choice import Choice, first_idle
 from gclip.sweeping.reasons import Reason, budget, losses, threshold
-from gclip.sweeping.results import FATES, Results
+from gclip.sweeping.results import Results
 from gclip.training.phrases import listed, number
 from gclip.training.record import STUCK
 
@@ -62,7 +62,7 @@ def seeds(results: Results, choice: Choice) -> str:
 
 def unsure(results: Results, choice: Choice) -> str:
     """Say if no threshold makes every seed learn."""
-    count = int((results.fates()[0, choice.at] == FATES.index("learned")).sum())
+    count = int(results.learned()[0, choice.at].sum())
     if count == results.sweep.seeds:
         return ""
     return f"No threshold makes every seed learn; here {count} of {results.sweep.seeds} do."

@@ -101,7 +101,7 @@ def fails(results: Results, choice: Choice, side: range, name: str, until: str) 
     """Say at which threshold of one side the first seed fails, and what becomes of the runs there."""
     if not side:
         return ""
-    count = (results.fates()[0] == FATES.index("learned")).sum(-1)
+    count = results.learned()[0].sum(-1)
     failing = next((i for i in side if count[i] < results.sweep.seeds), None)
     if failing is None:
         return f"Every seed learned {until} {threshold(results, side[-1])}, the end of the sweep."

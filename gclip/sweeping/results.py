@@ -76,6 +76,10 @@ class Results:
         fates[(ended < steps).reshape(fates.shape) | overflown] = 3
         return fates
 
+    def learned(self, at: int | None = None) -> np.ndarray:
+        """Return which runs have learned, ``[others, thresholds, seeds]``, judged after the epoch ``at``, or now."""
+        return self.fates(at) == FATES.index("learned")
+
     @cached_property
     def baselines(self) -> np.ndarray:
         """Train and test loss of the best constant answer for each seed, ``[seeds, 2]``."""
@@ -112,7 +116,7 @@ class Results:
 
     def learned_range(self, at: int | None = None, other: int = 0) -> tuple[int, int] | None:
         """Return the widest stretch of thresholds (positions) at which every seed has learned; None if none has."""
-        learned = (self.fates(at)[other] == FATES.index("learned")).all(-1)
+        learned = self.learned(at)[other].all(-1)
         found = [stretch(learned, int(i)) for i in np.flatnonzero(learned)]
         return max(found, key=lambda ends: ends[1] - ends[0], default=None)
 

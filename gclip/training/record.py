@@ -40,7 +40,12 @@ class Chunk:
 
     def of_lane(self, lane: int) -> dict[str, np.ndarray]:
         """Return one lane's arrays, ``[steps, ...]``."""
-        return {name: array if name == "mark_step" else array[:, lane] for name, array in self.arrays.items()}
+        return of_lane(self.arrays, lane)
+
+
+def of_lane(arrays: Mapping[str, np.ndarray], lane: int) -> dict[str, np.ndarray]:
+    """Return one lane's part of a chunk's arrays; marks are common to all lanes."""
+    return {name: array if name == "mark_step" else array[:, lane] for name, array in arrays.items()}
 
 
 class Record:
