@@ -84,6 +84,9 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.touch()
+        # Which file it is must be known before it is opened: one set aside meanwhile is then seen to be another.
         self.file = identity(self.path)
         self._connection = connection = sqlite3.connect(
             self.path, timeout=self.timeout, check_same_thread=False, isolation_level=None
@@ -95,7 +98,6 @@ class Database:
             raise WrongVersionError
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        self.file = identity(self.path)
         return connection
 
     def close(self) -> None:
@@ -135,10 +137,10 @@ def identity(path: Path) -> tuple[int, int] | None:
 def set_aside(path: Path, label: str) -> Path:
     """Rename the store's file, and the log that belongs to it, to a name that tells why."""
     target = path.with_name(f"{path.name}.{label}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}")
-    path.rename(target)
-    for suffix in ("-wal", "-shm"):
+    for suffix in ("-wal", "-shm"):  # The log goes first: a new file must not find the log of another one.
         with contextlib.suppress(OSError):
             path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+    path.rename(target)
     return target
 
 

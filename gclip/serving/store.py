@@ -49,7 +49,7 @@ class Store:
     def __init__(self, path: Path | None, limit: int = LIMIT) -> None:
         self.path, self.limit = path, limit
         self._notices: dict[str, str] = {}
-        self._changed = threading.Condition()
+        self._changed, self._setting_aside = threading.Condition(), threading.Lock()
         self._pending: dict[str, Record] = {}
         self._pending_bytes = 0
         self._used: dict[str, float] = {}
@@ -180,11 +180,12 @@ class Store:
         """Take notice of an error; say whether the work may be tried again at once."""
         assert self.path is not None
         kind, aside = database.kind_of(error), ""
-        if kind in ("damaged", "version"):
+        with self._setting_aside:
             if base.file != database.identity(self.path):
                 return True  # Another thread or process has set it aside already.
             try:
-                aside = database.set_aside(self.path, kind).name
+                if kind in ("damaged", "version"):
+                    aside = database.set_aside(self.path, kind).name
             except OSError as failure:
                 kind, error = "unwritable", failure
         self._notices[kind] = SENTENCES[kind].format(path=self.path, aside=aside, error=error)

@@ -12,6 +12,7 @@ import pytest
 from serving_examples import fresh, same, see, settled, until
 
 import gclip
+from gclip.serving import database
 from gclip.serving import store as store_module
 from gclip.serving.rows import to_row
 from gclip.serving.store import Store
@@ -283,3 +284,23 @@ def test_nothing_in_the_store_can_run_code(filled, opened, histories):
     payload = zlib.compress(pickle.dumps(Bomb()))
     edit(filled, "UPDATE runs SET payload = ?", payload)
     assert opened().load([history.config.key for history in histories]) == {}
+
+
+def test_a_file_set_aside_while_it_is_being_opened_is_not_written_to(filled, histories, monkeypatch):
+    """Of two threads that open a damaged store at once, one is still opening it when the other sets it aside."""
+    base, looked = database.Database(filled, timeout=1), database.version
+    moved: list[Path] = []
+
+    def look(connection: sqlite3.Connection) -> tuple[int, int]:
+        result = looked(connection)
+        if not moved:
+            moved.append(database.set_aside(filled, "damaged"))
+            database.Database(filled, timeout=1).run(lambda connection: None)
+        return result
+
+    monkeypatch.setattr(database, "version", look)
+    base.run(lambda connection: None)
+    base.run(lambda connection: database.write(connection, [to_row(histories[0])], {}, 10**9))
+    base.close()
+    with closing(sqlite3.connect(filled)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
