@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import groupby
 from math import gcd
 from typing import TypeVar
@@ -38,10 +38,8 @@ class Batches:
         self.config, self.lanes = configs[0], len(configs)
         inputs, self.x_of = distinct(configs, lambda c: (data_key(c), c.standardize_inputs))
         targets, self.y_of = distinct(configs, lambda c: (data_key(c), c.standardize_target))
-        self.x = torch.stack([make_data(config).x_train for config in inputs])
-        self.y = torch.stack([make_data(config).y_train for config in targets])
-        self.x_test = torch.stack([make_data(config).x_test for config in inputs])
-        self.y_test = torch.stack([make_data(config).y_test for config in targets])
+        self.x, self.x_test = _stacked((data.x_train, data.x_test) for data in map(make_data, inputs))
+        self.y, self.y_test = _stacked((data.y_train, data.y_test) for data in map(make_data, targets))
         orders, self.order_of = distinct(configs, lambda c: c.batch_seed)
         self.generators = [torch.Generator().manual_seed(config.batch_seed) for config in orders]
         size = block_size([*zip(self.x_of.tolist(), self.order_of.tolist(), strict=True)])
@@ -66,6 +64,11 @@ class Batches:
         x_of, y_of = self.x_of[lanes], self.y_of[lanes]
         for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
             yield (x.expand(len(x_of), -1, -1) if len(x) == 1 else x[x_of]), y[y_of]
+
+
+def _stacked(halves: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    train, test = zip(*halves, strict=True)
+    return torch.stack(train), torch.stack(test)
 
 
 def block_size(seen: Sequence[Hashable]) -> int:

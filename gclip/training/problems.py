@@ -35,13 +35,25 @@ def data_key(config: RunConfig) -> tuple[object, ...]:
     return (config.n_samples, config.n_features, informative, config.noise, config.data_seed)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def raw_data(n_samples: int, n_features: int, n_informative: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
     """Return ``make_regression``'s rows ``[n_samples, n_features]`` and targets ``[n_samples]`` as float32."""
     x, y, *_ = make_regression(
         n_samples=n_samples, n_features=n_features, n_informative=n_informative, noise=noise, random_state=seed
     )
     return torch.tensor(x, dtype=torch.float32), torch.tensor(y, dtype=torch.float32)
+
+
+def baseline(config: RunConfig) -> tuple[float, float]:
+    """Return the train and test loss of always predicting the training mean; asked for at every look at a run."""
+    return _baseline(data_key(config), config.n_train, config.standardize_target, config.loss)
+
+
+@lru_cache(maxsize=1024)
+def _baseline(key: tuple[object, ...], n_train: int, scaled: bool, loss: str) -> tuple[float, float]:
+    x, y = raw_data(*key)  # type: ignore[arg-type]
+    y = standardize(y, n_train) if scaled else y
+    return Data(x[:n_train], y[:n_train], x[n_train:], y[n_train:]).baseline(loss)
 
 
 def make_data(config: RunConfig) -> Data:

@@ -8,11 +8,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gclip.training import mlp
+from gclip.training import mlp, problems
 from gclip.training.batches import Batches
 from gclip.training.config import RunConfig
 from gclip.training.losses import LOSSES
-from gclip.training.problems import make_data
 
 Batch = tuple[Tensor, Tensor]
 
@@ -26,14 +25,10 @@ class Regression:
     STRETCH: ClassVar[int] = 64
     shapes = staticmethod(mlp.shapes)
     initialise = staticmethod(mlp.initialise)
+    baseline = staticmethod(problems.baseline)
 
     def __init__(self, configs: Sequence[RunConfig]) -> None:
         self.data, self.loss, self.epochs = Batches(configs), LOSSES[configs[0].loss], configs[0].epochs
-
-    @staticmethod
-    def baseline(config: RunConfig) -> tuple[float, float]:
-        """Return the train and test loss of always predicting the training mean."""
-        return make_data(config).baseline(config.loss)
 
     @staticmethod
     def extras(config: RunConfig) -> dict[str, int]:

@@ -80,11 +80,12 @@ def task_of(config: Config) -> type[Task]:
 def most_lanes(config: Config) -> int:
     """Return how many runs of this size may be trained as one stack, so that it fits into memory: 1 to `MAX_LANES`.
 
-    A lane keeps its parameters and gradients on a tape, and the units of all layers for one batch.
+    A lane keeps its parameters and gradients on a tape, the units of all layers for one batch, and data of its own.
     """
     weights = sum(map(prod, task_of(config).shapes(config).values()))
     units = config.batch_size * config.hidden_units * (getattr(config, "hidden_layers", 1))
-    return min(MAX_LANES, max(1, MAX_ELEMENTS // (8 * weights + 4 * units)))
+    data = getattr(config, "n_samples", 0) * getattr(config, "n_features", 0)
+    return min(MAX_LANES, max(1, MAX_ELEMENTS // (8 * weights + 4 * units + data)))
 
 
 def restore(fields: Mapping[str, Any]) -> Config:

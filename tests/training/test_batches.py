@@ -13,7 +13,8 @@ from hypothesis import given
 from gclip import RunConfig
 from gclip.training import batches as batches_module
 from gclip.training.batches import Batches, block_size
-from gclip.training.problems import make_data
+from gclip.training.problems import Data, make_data
+from gclip.training.tasks import MAX_ELEMENTS, MAX_LANES, most_lanes
 
 
 def configs(seeds: list[int], **settings: object) -> list[RunConfig]:
@@ -77,3 +78,22 @@ def test_halves_are_the_lanes_own_data() -> None:
         assert torch.equal(y[lane], data.y_train)
         assert torch.equal(x_test[lane], data.x_test)
         assert torch.equal(y_test[lane], data.y_test)
+
+
+def test_a_stack_is_no_larger_than_its_data_allow() -> None:
+    assert most_lanes(RunConfig()) == MAX_LANES
+    large = RunConfig(n_samples=10_000, n_features=200, hidden_units=1)
+    assert most_lanes(large) * large.n_samples * large.n_features <= MAX_ELEMENTS
+    assert most_lanes(large) > 32
+
+
+def test_data_are_made_once_for_each_data_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def make(config: RunConfig) -> Data:
+        made.append(config.data_seed)
+        return make_data(config)
+
+    monkeypatch.setattr(batches_module, "make_data", make)
+    Batches([RunConfig(data_seed=seed, n_samples=40) for seed in range(20) for _ in range(2)])
+    assert sorted(made) == sorted([*range(20)] * 2)  # Once for the inputs, once for the targets.
