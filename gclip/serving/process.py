@@ -36,10 +36,10 @@ class Listener(Protocol):
 
 
 class Process:
-    """One worker process; ``jobs`` are the numbers of the jobs that it trains now."""
+    """One worker process; ``jobs`` are the numbers of the jobs that it trains now, no other beside one ``alone``."""
 
     def __init__(self, listener: Listener, command: tuple[str, ...] = COMMAND) -> None:
-        self.listener, self.jobs, self.ready = listener, set[int](), False
+        self.listener, self.jobs, self.alone, self.ready = listener, set[int](), False, False
         self.started = time.monotonic()
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -141,5 +141,6 @@ class Pool:
 
     def free(self, jobs_each: int) -> Process | None:
         """Return the process with the fewest jobs, if it may take another one."""
-        process = min(self.processes, key=lambda process: len(process.jobs), default=None)
+        sharing = [process for process in self.processes if not (process.jobs and process.alone)]
+        process = min(sharing, key=lambda process: len(process.jobs), default=None)
         return process if process and len(process.jobs) < jobs_each else None

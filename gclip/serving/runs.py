@@ -41,7 +41,10 @@ class Snapshot:
 
 @dataclass(eq=False)
 class Run:
-    """One run in memory; ``watchers`` look at it, ``wanting`` are those of them who want it trained."""
+    """One run in memory; ``watchers`` look at it, ``wanting`` are those of them who want it trained.
+
+    ``deaths`` counts the workers that ended while they trained it.
+    """
 
     key: str
     config: Config
@@ -55,10 +58,24 @@ class Run:
     received: Counter[str] = field(default_factory=Counter)
     halved_to: int | None = None
 
-    @cached_property
+    @property
     def stack_key(self) -> Hashable:
-        """What runs must share to be trained together."""
-        return type(self.record), self.config.stack_key
+        """What runs must share to be trained together; those that failed or saw a worker die keep to themselves."""
+        return type(self.record), self._network, self.halved_to, self.suspect
+
+    @cached_property
+    def _network(self) -> Hashable:
+        return self.config.stack_key
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it may be what ended a worker: it is then trained on a worker that has nothing else to do."""
+        return self.deaths > 0
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of its whole record."""
+        return type(self.record).size_of(self.config)
 
     @cached_property
     def most_lanes(self) -> int:

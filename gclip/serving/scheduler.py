@@ -21,7 +21,10 @@ JOBS_EACH = 3
 
 STOPPED = "Stopped before its end."
 RESTARTED = "The training process ended ({how}); the run was started again and gives the same numbers."
-GIVEN_UP = "The training process ended twice during this run (the last time with {how}), so it was given up."
+GIVEN_UP = (
+    "The training process ended {deaths} times during this run, the last time with {how} and nothing else to train, "
+    "so it was given up."
+)
 FAILED = "This run could not be trained: {error}"
 REPLACED = "A training process ended ({how}) and was replaced."
 
@@ -53,7 +56,7 @@ class Scheduler:
         self.pool.wanted |= len(self.waiting) > 0
         later = self.pool.fill()
         share = self.waiting.share(self.pool.idle)
-        while len(self.waiting) and (process := self.pool.free(JOBS_EACH)):
+        while len(self.waiting) and (process := self.pool.free(1 if self.waiting.suspect else JOBS_EACH)):
             self._start(process, self.waiting.take(share))
         return later
 
@@ -61,6 +64,7 @@ class Scheduler:
         job = Job(next(self._numbers), runs, awake=process.ready)
         self.jobs[job.number] = job
         process.jobs.add(job.number)
+        process.alone = runs[0].suspect
         for run in runs:
             run.start(job)
         configs = [run.config.model_dump(mode="json") for run in runs]
@@ -168,12 +172,16 @@ class Scheduler:
             self.dispatch()
 
     def _died(self, run: Run, how: str, lanes: int) -> None:
+        """Start a run again that was on a worker when it ended: by itself, and in ever smaller batches.
+
+        So a run that ends workers is found, and costs those that were beside it nothing but time.
+        """
         run.deaths += 1
-        if run.deaths > 1:
-            self._fail(run, GIVEN_UP.format(how=how))
+        if run.deaths > 1 and lanes == 1:
+            self._fail(run, GIVEN_UP.format(how=how, deaths=run.deaths))
         else:
             run.note = RESTARTED.format(how=how)
-            self._again(run, lanes)
+            self._again(run, lanes if run.deaths == 1 else lanes // 2)
 
     def close(self) -> list[Process]:
         """End all workers; return them, so that one may wait for them without the lock."""

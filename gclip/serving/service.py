@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import EllipsisType
@@ -21,6 +21,9 @@ GRACE = 20.0
 """Seconds for a session whose connection was lost to come back."""
 
 MEMORY = 512 * 2**20
+WATCHED, WATCHED_EACH = 2 * 2**30, 256 * 2**20
+"""Bytes of the records that all people, and one of them, may look at; a class of 30 with six runs over 20 seeds
+each takes .6 GB."""
 
 
 class Service:
@@ -68,7 +71,7 @@ class Service:
             their keys, in the same order.
 
         Raises:
-            QueueFull: if too many runs would wait; then nothing has changed.
+            QueueFull: if too many runs would wait, or take too much memory; then nothing has changed.
         """
         keys = [record.key_of(config) for config in configs]
         wanted = dict(zip(keys, configs, strict=True))
@@ -76,9 +79,10 @@ class Service:
         with self._lock:
             if self._closed:
                 raise RuntimeError("The service is closed.")
+            self._check_room(wanted, owner, stored)
+            self._check_memory(wanted, owner, record)
             for found in stored.values():
                 self._adopt(found, owner)
-            self._check_room(wanted, owner)
             before = self._watches.get(owner, {})
             self._released.pop(owner, None)
             self._watches[owner] = dict.fromkeys(wanted)
@@ -163,8 +167,22 @@ class Service:
         self._table.finish(run)
         return run
 
-    def _check_room(self, wanted: dict[str, Config], owner: str) -> None:
-        runs = {key: self._table.get(key) for key in wanted}
+    def _check_memory(self, wanted: dict[str, Config], owner: str, record: type[Record]) -> None:
+        mine = sum(record.size_of(config) for config in wanted.values())
+        if mine > WATCHED_EACH:
+            raise QueueFull(
+                f"{len(wanted)} runs would take {mine / 2**20:.0f} MB of memory; at most {WATCHED_EACH / 2**20:.0f} MB "
+                "may be taken for one person. Ask for fewer runs or seeds, fewer epochs or fewer layers."
+            )
+        others = (run for run in self._table if run.key not in wanted and run.watchers - {owner})
+        if mine + sum(run.nbytes for run in others) > WATCHED:
+            raise QueueFull(
+                f"All that is looked at would take more than the {WATCHED / 2**30:.0f} GB of memory that may be taken. "
+                "Ask for less, or try again when others have left."
+            )
+
+    def _check_room(self, wanted: dict[str, Config], owner: str, stored: Container[str]) -> None:
+        runs = {key: self._table.get(key) for key in wanted if key not in stored}
         fresh = [key for key, run in runs.items() if run is None or run.state in ("failed", "stopped")]
         mine = len(fresh) + sum(run is not None and run.state == "waiting" for run in runs.values())
         if mine > MAX_PER_OWNER:

@@ -80,12 +80,18 @@ class Waiting:
         """Return how many lanes a batch may have, so that every idle worker gets a part of what waits."""
         return max(WORTH_A_BATCH, -(-len(self) // max(1, idle)))
 
+    @property
+    def suspect(self) -> bool:
+        """Whether what is next must have a worker to itself."""
+        line = next(iter(self._lines.values()), {})
+        return any(run.suspect for run in islice(line.values(), 1))
+
     def take(self, most: int = MAX_LANES) -> list[Run]:
         """Remove and return the next batch: the first turn, and every compatible one behind it that fits whole."""
         batch: list[Run] = []
         limit = min(most, MAX_LANES)
         for turn in self.turns():
-            most = min([limit, *(run.max_lanes for run in turn)])
+            most = min(limit, turn[0].max_lanes)
             if not batch:
                 batch, limit = turn[:most], most
             elif turn[0].stack_key == batch[0].stack_key and len(batch) + len(turn) <= most:
@@ -110,5 +116,5 @@ def _batches(line: list[Run]) -> Iterator[list[Run]]:
         stacks.setdefault(run.stack_key, []).append(run)
     for stack in stacks.values():
         runs = iter(stack)
-        while batch := list(islice(runs, stack[0].most_lanes)):
+        while batch := list(islice(runs, stack[0].max_lanes)):
             yield batch

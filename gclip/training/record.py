@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -133,6 +134,11 @@ class Record:
     def arrays(self) -> dict[str, np.ndarray]:
         """Return every array by name, as far as it is filled; the memory is shared, not copied."""
         return {name: array[: self.filled[name]] for name, array in self._arrays.items()}
+
+    @classmethod
+    def size_of(cls, config: Config) -> int:
+        """Return the bytes of a whole record's arrays."""
+        return sum(n * prod(shape) * np.dtype(kind).itemsize for n, shape, kind in cls.series(config).values())
 
     @property
     def nbytes(self) -> int:

@@ -33,7 +33,7 @@ def test_a_run_that_kills_its_worker_twice_is_given_up(spoilt):
     (key,) = spoilt.submit(fresh(batch_seed=667), "ann")
     (snapshot,) = settled(spoilt, [key])
     assert snapshot.state == "failed"
-    assert "twice" in snapshot.message
+    assert "2 times" in snapshot.message
     good = spoilt.submit(fresh(), "ann")
     assert settled(spoilt, good)[0].state == "done"
 

@@ -16,7 +16,7 @@ class Silent:
     """A process that takes jobs and trains nothing."""
 
     def __init__(self, _: object) -> None:
-        self.jobs, self.ready, self.sent = set[int](), True, list[dict[str, Any]]()
+        self.jobs, self.alone, self.ready, self.sent = set[int](), False, True, list[dict[str, Any]]()
 
     def send(self, header: dict[str, Any]) -> None:
         self.sent.append(header)
