@@ -22,6 +22,10 @@ from gclip.training.tasks import Task, task_of
 TAPES: dict[type[Record], type[Tape]] = {History: HistoryTape, Summary: SummaryTape}
 """What measures what each kind of record keeps."""
 
+LARGE = 7 * 2**20
+"""Once a block of so many numbers was freed, glibc keeps smaller ones at hand; else it may give each step's memory
+back to the system and ask for it again, which was seen to take a twentieth of the time of 256 lanes."""
+
 Kept = TypeVar("Kept", bound=Record)
 
 
@@ -57,6 +61,7 @@ def run(configs: Sequence[Config], record: type[Kept] = History) -> list[Kept]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Use one torch thread and no denormal numbers, which are many times slower; then put the threads back."""
+    torch.empty(LARGE)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)

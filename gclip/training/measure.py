@@ -46,8 +46,11 @@ def compare(raw: Tensor, clipped: Tensor, layout: Layout) -> dict[str, Tensor]:
 
 
 def changed(raw: Tensor, clipped: Tensor, layout: Layout) -> Tensor:
-    """Say for each step and lane whether clipping changed any element, ``[steps, lanes]``; a NaN always counts."""
-    return _sums(torch.ne(raw, clipped, out=torch.empty_like(raw)), layout).sum(-1) > 0
+    """Say for each step and lane whether clipping changed any element, ``[steps, lanes]``; a NaN always counts.
+
+    ``clipped`` is written over: room for another tape would cost more time than the comparison.
+    """
+    return _sums(torch.ne(raw, clipped, out=clipped), layout).sum(-1) > 0
 
 
 def _sums(tape: Tensor, layout: Layout) -> Tensor:
