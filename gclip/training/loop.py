@@ -60,16 +60,21 @@ def run(configs: Sequence[Config], record: type[Kept] = History) -> list[Kept]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Use one torch thread and no denormal numbers, which are many times slower; then put the threads back."""
+    """Use one torch thread and no denormal numbers, which are many times slower; then let all be as it was."""
     torch.empty(LARGE)
-    threads = torch.get_num_threads()
+    threads, flushes = torch.get_num_threads(), flushes_denormal()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
+        torch.set_flush_denormal(flushes)
+
+
+def flushes_denormal() -> bool:
+    """Say whether numbers too small for full precision are taken for 0 now; torch can be told, but not asked."""
+    return not (torch.tensor(1e-38) / 1000).item()
 
 
 def train_stack(configs: Sequence[Config], runs: Sequence[int], tape_kind: type[Tape]) -> Iterator[Chunk]:

@@ -13,6 +13,8 @@ from training_examples import RULES, SHORT, differing, plain_run
 import gclip
 from gclip import Chunk, History, RunConfig
 from gclip.clipping import ClipByNorm, ClipByValue, NoClip
+from gclip.training import one_thread
+from gclip.training.loop import flushes_denormal
 
 RTOL = 2e-4
 """Relative: the two round differently, and twelve steps through ReLUs carry that on. A wrong rule is off by more."""
@@ -143,3 +145,9 @@ def test_a_chunk_keeps_its_numbers_while_training_goes_on() -> None:
 
 def test_no_configs_give_no_histories() -> None:
     assert gclip.run([]) == []
+
+
+def test_what_was_told_about_denormal_numbers_outside_holds_again_after_training_inside() -> None:
+    with one_thread():
+        gclip.run([RunConfig(epochs=1, n_samples=40)])
+        assert flushes_denormal()
