@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -99,15 +102,31 @@ def test_loading_a_few_runs_is_quick(filled, opened, histories):
     assert min(costs) < 0.01
 
 
-def test_two_processes_may_share_the_file(opened, histories):
-    one, two = opened(), opened()
-    for i, history in enumerate(histories):
-        (one, two)[i % 2].put(history)
-    assert one.flush()
-    assert two.flush()
+OTHER = """
+import sys
+from pathlib import Path
+import gclip
+from gclip.serving.store import Store
+store = Store(Path(sys.argv[1]))
+for seed in range(3):
+    store.put(gclip.run([gclip.RunConfig(epochs=4, init_seed=seed)])[0])
+print(store.flush(), store.notices(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_may_share_the_file(path, opened, histories):
+    store, theirs = opened(), [gclip.RunConfig(epochs=4, init_seed=seed).key for seed in range(3)]
+    command = [sys.executable, "-c", OTHER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        mine = itertools.cycle(histories)
+        until(lambda: works(store, next(mine)) and len(store.load(theirs)) == 3, 60)  # Both write all the while.
+        assert other.stdout
+        assert other.stdout.readline() == "True []\n"
+        other.communicate()
     keys = [history.config.key for history in histories]
-    assert one.load(keys).keys() == two.load(keys).keys() == set(keys)
-    assert one.notices() == two.notices() == []
+    assert store.load(keys).keys() == set(keys)
+    assert store.notices() == []
 
 
 def test_a_damaged_file_is_set_aside(filled, opened, histories):
