@@ -9,7 +9,7 @@ from gclip.dashboard.data import target_figure, target_words
 from gclip.dashboard.notices import link_to, refusals, service_notices
 from gclip.dashboard.palette import styles
 from gclip.dashboard.state import State
-from gclip.dashboard.sweep_settings import around, write
+from gclip.dashboard.sweep.settings import around, write
 
 state = State(COMPARE)
 comparison, refused = state.sync()

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from gclip.dashboard import frameworks, frameworks_state, frameworks_view, frameworks_words
-from gclip.dashboard.frameworks_inputs import EXAMPLES, FIELDS
-from gclip.dashboard.frameworks_view import Panel
+from gclip.dashboard.frameworks import calls, state, view, words
+from gclip.dashboard.frameworks.inputs import EXAMPLES, FIELDS
+from gclip.dashboard.frameworks.view import Panel
 from gclip.dashboard.notices import refusals
 
 
 def draw(panels: Sequence[Panel], bounds: tuple[float, float], height: int, key: str) -> None:
     """Draw panels side by side."""
-    chart = frameworks_view.figure(panels, inputs, bounds, height)
-    st.plotly_chart(chart, key=key, alt=frameworks_view.alt(panels), config={"displayModeBar": False})
+    chart = view.figure(panels, inputs, bounds, height)
+    st.plotly_chart(chart, key=key, alt=view.alt(panels), config={"displayModeBar": False})
 
 
-inputs, refused = frameworks_state.sync()
+inputs, refused = state.sync()
 
 st.title("Same number, other rule")
 st.markdown(
@@ -26,7 +26,7 @@ st.markdown(
 refusals(refused)
 with st.container(horizontal=True, gap="small"):
     for example in EXAMPLES:
-        st.button(example, on_click=frameworks_state.use, args=[example], key=f"example.{example}")
+        st.button(example, on_click=state.use, args=[example], key=f"example.{example}")
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -40,18 +40,18 @@ with left:
         for name in ("weight_length", "bias_length"):
             st.text_input(FIELDS[name].label, key=name)
 with right:
-    gradient = [frameworks_view.gradient(inputs)]
-    draw(gradient, frameworks_view.span(gradient), 180, key="gradient")
+    gradient = [view.gradient(inputs)]
+    draw(gradient, view.span(gradient), 180, key="gradient")
 
-results = frameworks.results(inputs)
-panels = frameworks_view.panels(results)
-bounds = frameworks_view.span(panels)
+results = calls.results(inputs)
+panels = view.panels(results)
+bounds = view.span(panels)
 
 st.header("What each rule makes of it")
 for column, at in zip(st.columns(3), (0, 2, 4), strict=True):
     with column:
         draw(panels[at : at + 2], bounds, 280, key=f"panels{at}")
-st.markdown(frameworks_words.conclusion(results, inputs))
+st.markdown(words.conclusion(results, inputs))
 st.caption(
     "Blue bars are the weight's elements, green ones the bias's. A grey tick shows where the element would be had the "
     "gradient kept its direction: **a bar that misses its tick has turned.** All six panels share one scale."
@@ -62,25 +62,23 @@ st.markdown(
     "A well-known tutorial on gradient clipping was written for Keras 2.2. Its argument still works today, without a "
     "warning, and means something else."
 )
-for column, (title, result) in zip(st.columns(3), frameworks_words.trap(results).items(), strict=True):
+for column, (title, result) in zip(st.columns(3), words.trap(results).items(), strict=True):
     with column.container(border=True, height="stretch"):
         st.markdown(f"**{title}**")
         st.code(f"{result.call.argument}={inputs.threshold!r}", language="python")
-        st.markdown(frameworks_words.story(result, inputs))
-st.markdown(frameworks_words.moral(results))
+        st.markdown(words.story(result, inputs))
+st.markdown(words.moral(results))
 
 st.header("Every call")
-st.table(frameworks_words.rows(results, inputs), border="horizontal", hide_index=True)
+st.table(words.rows(results, inputs), border="horizontal", hide_index=True)
 st.caption(
     "A cosine of 1 means that the direction is kept. A dash: no cosine, since one of the two gradients is zero or not "
     "finite. Keras 2.2–2.3 no longer installs; its rows come from its formula."
 )
 
 st.header("The line to write")
-library = st.segmented_control(
-    "In", frameworks.LIBRARIES, default=frameworks.LIBRARIES[0], required=True, key="library"
-)
-for call in frameworks.CALLS:
+library = st.segmented_control("In", calls.LIBRARIES, default=calls.LIBRARIES[0], required=True, key="library")
+for call in calls.CALLS:
     if call.library == library:
         st.code(call.line(inputs.threshold), language="python")
         st.caption(call.note)

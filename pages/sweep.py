@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from gclip.dashboard import sweep_controls, sweep_exports, sweep_live
 from gclip.dashboard.notices import refusals, service_notices
-from gclip.dashboard.sweep_state import SweepState
+from gclip.dashboard.sweep import controls, exports, live
+from gclip.dashboard.sweep.state import SweepState
 
 state = SweepState()
 sweep, refused = state.sync()
 
 with st.sidebar:
-    sweep_controls.range_controls(state, sweep)
-    sweep_controls.shared_settings(state, sweep)
+    controls.range_controls(state, sweep)
+    controls.shared_settings(state, sweep)
 
 st.title("Which threshold?")
 st.markdown(
@@ -19,9 +19,9 @@ st.markdown(
     "short to arrive; too loose, and the explosion comes through.** How wide is the range between? Each loss is the "
     "median over the seeds."
 )
-sweep_controls.choice_controls(state, sweep)
+controls.choice_controls(state, sweep)
 refusals(refused)
 service_notices()
 state.publish(sweep)
-sweep_live.show(sweep)
-sweep_exports.panel(sweep)
+live.show(sweep)
+exports.panel(sweep)

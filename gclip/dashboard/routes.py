@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from gclip.dashboard.feed import feed
 from gclip.dashboard.settings import MAX_RUNS
-from gclip.dashboard.sweep_feed import watched
+from gclip.dashboard.sweep.feed import watched
 from gclip.serving import Snapshot, service
 from gclip.training import History
 

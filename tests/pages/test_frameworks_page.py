@@ -8,9 +8,9 @@ import pytest
 from page_examples import MAIN, ROOT, Recorder, address, fine, opened
 from streamlit.testing.v1 import AppTest
 
-from gclip.dashboard import frameworks
-from gclip.dashboard.frameworks_inputs import DEFAULTS, EXAMPLES, FIELDS, read
-from gclip.dashboard.frameworks_words import conclusion, moral, rows
+from gclip.dashboard.frameworks import calls
+from gclip.dashboard.frameworks.inputs import DEFAULTS, EXAMPLES, FIELDS, read
+from gclip.dashboard.frameworks.words import conclusion, moral, rows
 from gclip.dashboard.notices import plain
 
 FRAMEWORKS = ROOT / "pages" / "frameworks.py"
@@ -43,7 +43,7 @@ def computes(at: AppTest, **expected: str) -> AppTest:
     """Return a page whose table, sentences and link are those of the texts expected to be in force."""
     inputs, _, refused = read(DEFAULTS | expected, {})
     assert not refused
-    results = frameworks.results(inputs)
+    results = calls.results(inputs)
     table = at.table[0].value.to_dict("records")
     assert table == rows(results, inputs)
     assert conclusion(results, inputs) in texts(at)
@@ -141,12 +141,12 @@ def test_nonsense_is_refused_and_the_last_good_value_stays(name: str) -> None:
     assert not at.warning
 
 
-@pytest.mark.parametrize("library", frameworks.LIBRARIES)
+@pytest.mark.parametrize("library", calls.LIBRARIES)
 def test_each_library_has_its_lines(library: str) -> None:
     at = page(threshold="2.5")
     at.button_group(key="library").set_value(library)
     fine(at.run())
-    lines = [call.line(2.5) for call in frameworks.CALLS if call.library == library]
+    lines = [call.line(2.5) for call in calls.CALLS if call.library == library]
     assert [code.value for code in at.code][-len(lines) :] == lines
 
 

@@ -12,8 +12,8 @@ from streamlit.testing.v1 import AppTest
 from test_frameworks_page import GARBAGE
 
 from gclip.dashboard.notices import SHOWN, plain
-from gclip.dashboard.sweep_feed import watched
-from gclip.dashboard.sweep_settings import BENCH, KINDS, read, write
+from gclip.dashboard.sweep.feed import watched
+from gclip.dashboard.sweep.settings import BENCH, KINDS, read, write
 from gclip.serving import Service
 from gclip.serving.waiting import QueueFull
 from gclip.sweeping import Sweep, usual

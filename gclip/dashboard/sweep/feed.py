@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlencode
 from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.feed import FINAL
 from gclip.dashboard.settings import write
-from gclip.dashboard.sweep_figures import charts_of, drawing
-from gclip.dashboard.sweep_numbers import NUMBERS
-from gclip.dashboard.sweep_settings import cell, read
-from gclip.dashboard.sweep_words import NOTES
+from gclip.dashboard.sweep.figures import charts_of, drawing
+from gclip.dashboard.sweep.numbers import NUMBERS
+from gclip.dashboard.sweep.settings import cell, read
+from gclip.dashboard.sweep.words import NOTES
 from gclip.serving import Snapshot, service
 from gclip.sweeping import Results, Sweep
 from gclip.sweeping.suggest import Suggestion, suggest

@@ -1,4 +1,4 @@
-"""The Sweep page's charts as ordinary plotly figures: layout and style; `sweep_numbers` fills them in.
+"""The Sweep page's charts as ordinary plotly figures: layout and style; `numbers` fills them in.
 
 Each trace says in its ``meta`` which numbers it takes.
 """
@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
-from gclip.dashboard.sweep_settings import RULES
+from gclip.dashboard.sweep.settings import RULES
 from gclip.dashboard.words import number
 from gclip.sweeping import Sweep
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gclip.dashboard.frameworks import KERAS, OLD_KERAS, PER_TENSOR, Result, length
-from gclip.dashboard.frameworks_inputs import Inputs
+from gclip.dashboard.frameworks.calls import KERAS, OLD_KERAS, PER_TENSOR, Result, length
+from gclip.dashboard.frameworks.inputs import Inputs
 from gclip.dashboard.words import listed, number
 
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from gclip.dashboard.sweep_settings import BENCH, MAP_FIELDS, fields_of, make, read, write
+from gclip.dashboard.sweep.settings import BENCH, MAP_FIELDS, fields_of, make, read, write
 from gclip.dashboard.synced import Synced
 from gclip.sweeping import Sweep
 from gclip.sweeping.usual import usual

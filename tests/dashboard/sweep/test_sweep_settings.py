@@ -14,7 +14,7 @@ from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.settings import Comparison, Entry
 from gclip.dashboard.settings import read as read_comparison
 from gclip.dashboard.settings import write as write_comparison
-from gclip.dashboard.sweep_settings import around, cell, read, write
+from gclip.dashboard.sweep.settings import around, cell, read, write
 from gclip.sweeping import Sweep, usual
 from gclip.training import RunConfig
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gclip.dashboard.sweep_figures import FATE_TITLES, FATES
-from gclip.dashboard.sweep_lines import Update, across, edges_of, exactly
+from gclip.dashboard.sweep.figures import FATE_TITLES, FATES
+from gclip.dashboard.sweep.lines import Update, across, edges_of, exactly
 from gclip.dashboard.words import number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from gclip.dashboard.frameworks_inputs import DEFAULTS, EXAMPLES, Inputs, read, unknown
+from gclip.dashboard.frameworks.inputs import DEFAULTS, EXAMPLES, Inputs, read, unknown
 
 HELD, WRITTEN, TYPED = "frameworks.held", "frameworks.written", "frameworks.typed"
 

@@ -10,9 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gclip.dashboard.frameworks import RULES, Result, length
-from gclip.dashboard.frameworks_inputs import Inputs
-from gclip.dashboard.frameworks_words import effect, groups, norm_words, vector
+from gclip.dashboard.frameworks.calls import RULES, Result, length
+from gclip.dashboard.frameworks.inputs import Inputs
+from gclip.dashboard.frameworks.words import effect, groups, norm_words, vector
 from gclip.dashboard.palette import OTHERS, UNCLIPPED
 from gclip.dashboard.words import number
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sweep_examples import LEARNED, NAN, SLOW, STUCK, made
 
-from gclip.dashboard.sweep_figures import charts_of, drawing
-from gclip.dashboard.sweep_lines import TALL, edges_of, loosest
-from gclip.dashboard.sweep_numbers import NUMBERS, best_by_epochs
-from gclip.dashboard.sweep_words import NOTES
+from gclip.dashboard.sweep.figures import charts_of, drawing
+from gclip.dashboard.sweep.lines import TALL, edges_of, loosest
+from gclip.dashboard.sweep.numbers import NUMBERS, best_by_epochs
+from gclip.dashboard.sweep.words import NOTES
 from gclip.sweeping import Results, usual
 
 KINDS = ("curve", "learning_rate", "both")

@@ -20,7 +20,7 @@ from gclip.clipping import (
     total_norm,
 )
 from gclip.clipping.rule import scaled
-from gclip.dashboard.frameworks_inputs import Grads, Inputs
+from gclip.dashboard.frameworks.inputs import Grads, Inputs
 
 GLOBAL, PER_TENSOR, VALUE = "One norm for all", "A norm per tensor", "Each element"
 RMS, AGC, NORMALIZE = "RMS per tensor", "Share of the weights", "Always rescaled"

@@ -11,8 +11,8 @@ from streamlit.components.v2 import component
 
 from gclip.dashboard.live import owner, stop, train_again
 from gclip.dashboard.routes import FILES, VERSION
-from gclip.dashboard.sweep_feed import Watched, watched
-from gclip.dashboard.sweep_settings import write as write_sweep
+from gclip.dashboard.sweep.feed import Watched, watched
+from gclip.dashboard.sweep.settings import write as write_sweep
 from gclip.serving import QueueFull, service
 from gclip.sweeping import Sweep
 from gclip.training import Summary

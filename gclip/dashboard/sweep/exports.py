@@ -8,8 +8,8 @@ from functools import partial
 import streamlit as st
 
 from gclip.dashboard.exports import FORMATS
-from gclip.dashboard.sweep_feed import watched
-from gclip.dashboard.sweep_live import link_of
+from gclip.dashboard.sweep.feed import watched
+from gclip.dashboard.sweep.live import link_of
 from gclip.export import tables
 from gclip.sweeping import Sweep
 

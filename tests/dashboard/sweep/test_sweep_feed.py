@@ -11,8 +11,8 @@ import pytest
 from sweep_examples import LEARNED, NAN, SLOW, made
 from test_routes import get
 
-from gclip.dashboard.sweep_feed import watched
-from gclip.dashboard.sweep_settings import write
+from gclip.dashboard.sweep.feed import watched
+from gclip.dashboard.sweep.settings import write
 from gclip.serving import Snapshot
 from gclip.sweeping import Results
 
@@ -41,7 +41,7 @@ class Shelf:
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     filled = Shelf()
     monkeypatch.setattr(importlib.import_module("gclip.serving.service"), "_service", lambda: filled)
-    monkeypatch.setattr("gclip.dashboard.sweep_feed.FRESH", 0.0)
+    monkeypatch.setattr("gclip.dashboard.sweep.feed.FRESH", 0.0)
     watched.cache_clear()
     yield filled
     watched.cache_clear()
@@ -103,7 +103,7 @@ def test_runs_that_are_all_held_up_say_by_how_many(shelf: Shelf) -> None:
 
 
 def test_thirty_who_look_at_the_same_sweep_cost_as_much_as_one(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclip.dashboard.sweep_feed.FRESH", 60.0)
+    monkeypatch.setattr("gclip.dashboard.sweep.feed.FRESH", 60.0)
     shelf.put(made(ROWS), "done")
     answers = [ask() for _ in range(30)]
     assert all(answer == answers[0] for answer in answers)
@@ -111,7 +111,7 @@ def test_thirty_who_look_at_the_same_sweep_cost_as_much_as_one(shelf: Shelf, mon
 
 
 def test_runs_that_are_asked_for_anew_are_looked_at_anew(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclip.dashboard.sweep_feed.FRESH", 60.0)
+    monkeypatch.setattr("gclip.dashboard.sweep.feed.FRESH", 60.0)
     shelf.put(made(ROWS, done=1), "stopped")
     assert ask()[1]["final"]
     shelf.put(made(ROWS, done=1), "waiting")

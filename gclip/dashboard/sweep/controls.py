@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from gclip.dashboard.controls import shared_controls
-from gclip.dashboard.sweep_settings import BENCH, KINDS, RULES
-from gclip.dashboard.sweep_state import SweepState
+from gclip.dashboard.sweep.settings import BENCH, KINDS, RULES
+from gclip.dashboard.sweep.state import SweepState
 from gclip.sweeping import MAX_RUNS, Sweep
 from gclip.training.config import limits
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gclip.dashboard.sweep_figures import AMBER, GREEN, GREY
+from gclip.dashboard.sweep.figures import AMBER, GREEN, GREY
 from gclip.dashboard.words import number
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gclip.dashboard.sweep_lines import LEARNED, exactly, loosest, twice
-from gclip.dashboard.sweep_numbers import DIVERGED, STUCK, best_by_epochs, clip_rates, counted, place
+from gclip.dashboard.sweep.lines import LEARNED, exactly, loosest, twice
+from gclip.dashboard.sweep.numbers import DIVERGED, STUCK, best_by_epochs, clip_rates, counted, place
 from gclip.dashboard.words import listed, number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results

@@ -22,11 +22,22 @@ import pytest
 import torch
 
 from gclip.clipping import Chain, ClipByNorm, ClipByValue
-from gclip.dashboard import frameworks, frameworks_view
-from gclip.dashboard.frameworks import CALLS, KERAS, LIBRARIES, LIGHTNING, OLD_KERAS, OPTAX, PYTORCH, RULES, TIMM, Call
-from gclip.dashboard.frameworks_inputs import DEFAULTS, EXAMPLES, FIELDS, Inputs, elements, read
-from gclip.dashboard.frameworks_view import figure, panels, span
-from gclip.dashboard.frameworks_words import COUNTS, conclusion, effect, groups, moral, norm_words, rows, story, trap
+from gclip.dashboard.frameworks import calls, view
+from gclip.dashboard.frameworks.calls import (
+    CALLS,
+    KERAS,
+    LIBRARIES,
+    LIGHTNING,
+    OLD_KERAS,
+    OPTAX,
+    PYTORCH,
+    RULES,
+    TIMM,
+    Call,
+)
+from gclip.dashboard.frameworks.inputs import DEFAULTS, EXAMPLES, FIELDS, Inputs, elements, read
+from gclip.dashboard.frameworks.view import figure, panels, span
+from gclip.dashboard.frameworks.words import COUNTS, conclusion, effect, groups, moral, norm_words, rows, story, trap
 
 os.environ["KERAS_BACKEND"] = "torch"
 import keras
@@ -64,7 +75,7 @@ OVERFLOWING = [name for name in CASES if "NaN" in name or "Inf" in name or "inf"
 
 def result_of(inputs: Inputs, library: str, argument: str) -> np.ndarray:
     """Return what the page says of one call."""
-    [found] = [r for r in frameworks.results(inputs) if (r.call.library, r.call.argument) == (library, argument)]
+    [found] = [r for r in calls.results(inputs) if (r.call.library, r.call.argument) == (library, argument)]
     return found.clipped
 
 
@@ -293,7 +304,7 @@ def test_a_threshold_out_of_range_is_refused(text: str) -> None:
 
 def test_seven_calls_named_norm_give_two_answers_to_the_oracle() -> None:
     inputs = typed()
-    text = conclusion(frameworks.results(inputs), inputs)
+    text = conclusion(calls.results(inputs), inputs)
     assert "Seven of these calls promise a clip by norm; here they give two answers." in text
     assert "Six of them: [0.597, 0.796] [0.0995], shortened to 19.9 %" in text
     assert "Keras 3 `clipnorm`: [0.6, 0.8] [0.5], turned by 21°" in text
@@ -301,7 +312,7 @@ def test_seven_calls_named_norm_give_two_answers_to_the_oracle() -> None:
 
 def test_one_tensor_alone_is_no_trap() -> None:
     inputs = typed(bias="0")
-    results = frameworks.results(inputs)
+    results = calls.results(inputs)
     assert "here they agree" in conclusion(results, inputs)
     assert "does not snap" in moral(results)
 
@@ -309,7 +320,7 @@ def test_one_tensor_alone_is_no_trap() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_every_gradient_has_its_words_rows_and_panels(name: str) -> None:
     inputs = CASES[name]
-    results = frameworks.results(inputs)
+    results = calls.results(inputs)
     answers = groups([result for result in results if result.call.named_norm_clip])
     assert sum(map(len, answers)) == 7
     assert COUNTS[len(answers)] in conclusion(results, inputs) or len(answers) == 1
@@ -325,12 +336,12 @@ def test_every_gradient_has_its_words_rows_and_panels(name: str) -> None:
 
 
 def test_the_moral_knows_when_the_trap_snaps() -> None:
-    assert "Same word, other rule" in moral(frameworks.results(typed()))
-    overflow = moral(frameworks.results(CASES["Norm overflows"]))
+    assert "Same word, other rule" in moral(calls.results(typed()))
+    overflow = moral(calls.results(CASES["Norm overflows"]))
     assert "Same word, other rule" in overflow
     assert "global_clipnorm differs" in overflow
     whole = typed(weight="inf", bias="inf")
-    assert "only global_clipnorm" not in moral(frameworks.results(whole))
+    assert "only global_clipnorm" not in moral(calls.results(whole))
 
 
 @pytest.mark.parametrize(
@@ -361,9 +372,9 @@ def test_an_overflowing_norm_is_told() -> None:
 
 def test_the_ticks_say_where_the_direction_alone_would_put_an_element() -> None:
     inputs = typed()
-    drawn = {panel.title: panel for panel in panels(frameworks.results(inputs))}
-    kept = frameworks_view._kept_direction(drawn[frameworks.GLOBAL])
-    np.testing.assert_allclose(kept, drawn[frameworks.GLOBAL].values, rtol=1e-6)
-    turned = frameworks_view._kept_direction(drawn[frameworks.VALUE])
-    assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(drawn[frameworks.VALUE].values))
-    assert not np.allclose(turned, drawn[frameworks.VALUE].values, rtol=0.1)
+    drawn = {panel.title: panel for panel in panels(calls.results(inputs))}
+    kept = view._kept_direction(drawn[calls.GLOBAL])
+    np.testing.assert_allclose(kept, drawn[calls.GLOBAL].values, rtol=1e-6)
+    turned = view._kept_direction(drawn[calls.VALUE])
+    assert np.linalg.norm(turned) == pytest.approx(np.linalg.norm(drawn[calls.VALUE].values))
+    assert not np.allclose(turned, drawn[calls.VALUE].values, rtol=0.1)
