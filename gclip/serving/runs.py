@@ -10,8 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from gclip.training import Config, Event, History, Record
+from gclip.training import Config, Event, History, Record, Summary
 from gclip.training.tasks import most_lanes
+
+WORTH_A_BATCH = 32
+"""Fewer lanes in one stack cost nearly as much, so they are not spread over workers."""
 
 State = Literal["waiting", "training", "done", "failed", "stopped"]
 
@@ -81,6 +84,15 @@ class Run:
     def most_lanes(self) -> int:
         """How many runs of its kind fit into one stack."""
         return most_lanes(self.config)
+
+    @property
+    def least_lanes(self) -> int:
+        """How many of its kind are not worth spreading over workers.
+
+        Lanes of a recurrent network are trained one after another, so that any number is; but a comparison stays
+        together, since its charts should grow in step.
+        """
+        return 1 if self.config.RECURRENT and isinstance(self.record, Summary) else WORTH_A_BATCH
 
     @property
     def max_lanes(self) -> int:

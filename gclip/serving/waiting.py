@@ -12,9 +12,6 @@ MAX_WAITING = 12_000
 MAX_PER_OWNER = 600
 """Bounds on the queue, in runs: a sweep each for a class of 60, or the largest map for 20 of them."""
 
-WORTH_A_BATCH = 32
-"""Fewer lanes cost nearly as much, so they are not spread over workers."""
-
 
 class QueueFull(ValueError):  # noqa: N818 - a name that pages read as a sentence.
     """Too many runs wait; the text says so in one sentence."""
@@ -77,8 +74,8 @@ class Waiting:
                     yield fresh
 
     def share(self, idle: int) -> int:
-        """Return how many lanes a batch may have, so that every idle worker gets a part of what waits."""
-        return max(WORTH_A_BATCH, -(-len(self) // max(1, idle)))
+        """Return how many lanes a batch should have, so that every idle worker gets a part of what waits."""
+        return -(-len(self) // max(1, idle))
 
     @property
     def suspect(self) -> bool:
@@ -87,15 +84,20 @@ class Waiting:
         return any(run.suspect for run in islice(line.values(), 1))
 
     def take(self, most: int = MAX_LANES) -> list[Run]:
-        """Remove and return the next batch: the first turn, and every compatible one behind it that fits whole."""
+        """Remove and return the next batch: the first turn, and every compatible one behind it that fits whole.
+
+        Args:
+            most: lanes it should not exceed, unless fewer would cost nearly as much.
+        """
         batch: list[Run] = []
-        limit = min(most, MAX_LANES)
+        limit = MAX_LANES
         for turn in self.turns():
-            most = min(limit, turn[0].max_lanes)
+            fits = min(limit, turn[0].max_lanes)
             if not batch:
-                batch, limit = turn[:most], most
-            elif turn[0].stack_key == batch[0].stack_key and len(batch) + len(turn) <= most:
-                batch, limit = batch + turn, most
+                fits = min(fits, max(most, turn[0].least_lanes))
+                batch, limit = turn[:fits], fits
+            elif turn[0].stack_key == batch[0].stack_key and len(batch) + len(turn) <= fits:
+                batch, limit = batch + turn, fits
             if len(batch) >= limit:
                 break
         self._next_owner()

@@ -9,7 +9,7 @@ import pytest
 from serving_examples import fresh, see
 
 from gclip.serving import QueueFull, Service, home
-from gclip.training import RunConfig, Summary
+from gclip.training import History, RecurrentConfig, RunConfig, Summary
 
 
 class Silent:
@@ -94,6 +94,12 @@ def test_idle_workers_share_what_waits(service, jobs):
 def test_a_few_runs_are_not_shared_out(service, jobs):
     service.submit(fresh(33), "ann")
     assert [len(job) for job in jobs] == [32, 1]
+
+
+@pytest.mark.parametrize(("record", "lanes"), [(Summary, [5, 5]), (History, [10])])
+def test_recurrent_runs_are_shared_out_unless_their_charts_grow_in_step(service, jobs, record, lanes):
+    service.submit([RecurrentConfig(steps=20, init_seed=seed) for seed in range(10)], "ann", record)
+    assert [len(job) for job in jobs] == lanes
 
 
 def test_summaries_and_histories_are_not_trained_together(service, jobs):
