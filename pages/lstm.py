@@ -5,10 +5,11 @@ import streamlit as st
 from gclip.dashboard import controls, exports, live
 from gclip.dashboard.benches import LSTM
 from gclip.dashboard.charts import charts_of
-from gclip.dashboard.notices import refusals, service_notices
+from gclip.dashboard.notices import link_to, refusals, service_notices
 from gclip.dashboard.palette import styles
 from gclip.dashboard.state import State
 from gclip.dashboard.stories import story
+from gclip.dashboard.sweep.settings import around, write
 
 state = State(LSTM)
 comparison, refused = state.sync()
@@ -30,4 +31,5 @@ refusals(refused)
 service_notices()
 state.publish(comparison)
 live.show(comparison, key="lstm", charts=charts_of(comparison.shared), state=state)
+link_to("sweep.py", "Which threshold is best? Train this network under many of them: Sweep", write(around(comparison)))
 exports.panel(comparison)

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from gclip.dashboard.notices import refusals, service_notices
-from gclip.dashboard.sweep import controls, exports, live
+from gclip.dashboard.stories import story
+from gclip.dashboard.sweep import controls, exports, live, words
 from gclip.dashboard.sweep.state import SweepState
 
 state = SweepState()
@@ -14,12 +15,10 @@ with st.sidebar:
     controls.shared_settings(state, sweep)
 
 st.title("Which threshold?")
-st.markdown(
-    "One network, trained under many thresholds at once, each from several seeds. **Too tight, and the steps are too "
-    "short to arrive; too loose, and the explosion comes through.** How wide is the range between? Each loss is the "
-    "median over the seeds."
-)
+st.markdown(words.intro(sweep))
 controls.choice_controls(state, sweep)
+if sweep.shared.RECURRENT:
+    st.markdown(story(sweep.shared))
 refusals(refused)
 service_notices()
 state.publish(sweep)

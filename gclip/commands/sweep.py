@@ -22,6 +22,9 @@ from gclip.serving import Service, Snapshot, home
 from gclip.serving.store import MEMORY_ONLY
 from gclip.sweeping import Results, Sweep, usual
 from gclip.training import Config, RunConfig, Summary, explain
+from gclip.training.networks import network_of
+
+EPILOG = "The defaults are those of the tutorial's network; a recurrent one has ranges of its own and fewer runs."
 
 HELP = "train one network under many thresholds over several seeds, and suggest one"
 
@@ -48,6 +51,7 @@ ONCE_MORE = "So the next call trains them again."
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
+    command.epilog = EPILOG
     command.add_argument("config", type=Path, nargs="?", help="settings as a JSON object (default: the tutorial's)")
     for name, text in OPTIONS.items():
         command.add_argument(option(name), metavar=name.split("_")[-1].upper(), help=text)
@@ -78,9 +82,9 @@ def read(options: argparse.Namespace) -> Sweep:
     given = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
     words = {name: word(name, given.get(name, next(iter(known)))) for name, known in CHOICES.items()}
     useless(words, given)
-    begun = usual(**words)
-    own: dict[str, Any] = {name: getattr(begun, name) for name in OPTIONS} | given | words
-    own["shared"] = shared_settings(options.config)
+    shared = shared_settings(options.config)
+    begun = usual(**words, network=network_of(shared))
+    own: dict[str, Any] = {name: getattr(begun, name) for name in OPTIONS} | given | words | {"shared": shared}
     try:
         return Sweep(**own)
     except ValidationError as error:

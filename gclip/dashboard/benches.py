@@ -14,7 +14,7 @@ from gclip.clipping import (
     ZClip,
 )
 from gclip.dashboard.settings import Bench, Comparison, Entry
-from gclip.training import RecurrentConfig, RunConfig
+from gclip.training.networks import NETWORKS
 
 RULES = (
     "NoClip",
@@ -45,7 +45,8 @@ REGRESSION_RUNS = {
 
 COMPARE = Bench(
     prefix="",
-    default=Comparison(shared=RunConfig(), entries=tuple(REGRESSION_RUNS.values())[:3]),
+    page="compare",
+    default=Comparison(shared=NETWORKS["regression"], entries=tuple(REGRESSION_RUNS.values())[:3]),
     runs=REGRESSION_RUNS,
     sizes=(("epochs", "batch_size"), ("hidden_units", "hidden_layers"), ("n_features", "n_samples")),
     sections={
@@ -65,25 +66,21 @@ COMPARE = Bench(
 )
 
 
-def _experiment(max_norm: float, **settings: object) -> Comparison:
-    return Comparison(
-        shared=RecurrentConfig.model_validate(settings),
-        entries=(Entry(), Entry(clipper=ClipByNorm(max_norm))),
-    )
+def _experiment(network: str, max_norm: float) -> Comparison:
+    return Comparison(shared=NETWORKS[network], entries=(Entry(), Entry(clipper=ClipByNorm(max_norm))))
 
 
 EXPERIMENTS = {
-    "Sine wave": _experiment(0.03),
-    "One bad batch": _experiment(1.0, learning_rate=0.5, bad_scale=100.0, steps=600),
-    "Characters": _experiment(0.25, problem="characters", hidden_units=64, learning_rate=20.0, momentum=0.0, steps=600),
-    "True explosion": _experiment(
-        1.0, problem="sum", sequence_length=30, batch_size=32, weight_gain=4.0, learning_rate=0.03, steps=1200
-    ),
+    "Sine wave": _experiment("sine", 0.03),
+    "One bad batch": _experiment("bad_batch", 1.0),
+    "Characters": _experiment("characters", 0.25),
+    "True explosion": _experiment("sum", 1.0),
 }
 """Whole experiments on recurrent networks, as measured before: unclipped beside a threshold that saves the run."""
 
 LSTM = Bench(
     prefix="lstm.",
+    page="lstm",
     default=EXPERIMENTS["Sine wave"],
     runs={
         "Unclipped": Entry(),

@@ -79,17 +79,21 @@ class Bench:
 
     Args:
         prefix: in front of the page's widget keys, so that two pages do not share their settings.
+        page: the page on which such runs stand side by side, as in its address.
         sizes: settings that may be too large together, in the order in which a link loses them.
         sections: the shared settings, in groups, in the order of use.
+        fixed: settings that are not shared or not the page's to change.
     """
 
     prefix: str
+    page: str
     default: Comparison
     runs: dict[str, Entry]
     sizes: tuple[tuple[str, ...], ...]
     sections: dict[str, tuple[str, ...]]
     rules: tuple[str, ...]
     experiments: dict[str, Comparison] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ("clipper",)
 
     @property
     def kind(self) -> type[Config]:
@@ -99,7 +103,7 @@ class Bench:
     @property
     def shared(self) -> tuple[str, ...]:
         """Settings that all runs of a comparison have in common, each a parameter of the link."""
-        return tuple(name for name in self.kind.model_fields if name != "clipper")
+        return tuple(name for name in self.kind.model_fields if name not in self.fixed)
 
     @property
     def changes(self) -> tuple[str, ...]:

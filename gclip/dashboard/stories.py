@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gclip.dashboard.benches import EXPERIMENTS
-from gclip.training import Config, RecurrentConfig
+from gclip.training import Config, RecurrentConfig, RunConfig
 
 TASKS = {
     "sine": "At every time step the network predicts the next value of a noisy wave.",
@@ -42,3 +42,10 @@ def naive(config: Config) -> str:
     if isinstance(config, RecurrentConfig) and config.problem == "characters":
         return "guessing by how often each letter occurs"
     return "predicting the mean"
+
+
+def loss_name(config: Config) -> str:
+    """Name the loss."""
+    if isinstance(config, RunConfig):
+        return config.loss
+    return "cross-entropy" if isinstance(config, RecurrentConfig) and config.problem == "characters" else "MSE"

@@ -72,9 +72,18 @@ def _outcome(config: Config, summary: Summary | None) -> dict[str, object]:
     found = summary.percentiles[0] if len(summary.percentiles) else np.full(len(PERCENTILES), np.nan)
     return (
         {"init_seed": config.init_seed, "batch_seed": config.batch_seed}
-        | {"epochs": summary.steps_done // config.steps_per_epoch, **last, "diverged_at": summary.diverged_at}
+        | _trained(config, summary)
+        | last
+        | {"diverged_at": summary.diverged_at}
         | {f"p{n}": value for n, value in zip(PERCENTILES, found, strict=True)}
     )
+
+
+def _trained(config: Config, summary: Summary) -> dict[str, object]:
+    """Return how far a run has come; a recurrent network knows no epochs."""
+    if config.RECURRENT:
+        return {"steps": summary.steps_done}
+    return {"epochs": summary.steps_done // config.steps_per_epoch}
 
 
 def _last(rows: np.ndarray) -> float:

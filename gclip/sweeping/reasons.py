@@ -9,8 +9,7 @@ import numpy as np
 
 from gclip.sweeping.choice import Choice
 from gclip.sweeping.results import CLOSE, FATES, Results
-from gclip.training import Config
-from gclip.training.phrases import listed, number, percent
+from gclip.training.phrases import amount, listed, number, percent
 from gclip.training.summary import PERCENTILES
 
 MEASURED = {
@@ -160,8 +159,5 @@ def steps_clipped(rate: float) -> str:
 
 def budget(results: Results, at: int) -> str:
     """Write the length of training up to an evaluation."""
-    shared: Config = results.sweep.shared
-    count, unit = results.epochs[at], "epoch"
-    if shared.RECURRENT:
-        count, unit = count * shared.steps_per_epoch, "step"
-    return f"{count:,} {unit}" + "s" * (count != 1)
+    sweep = results.sweep
+    return amount(sweep.length(results.epochs[at]), sweep.unit)

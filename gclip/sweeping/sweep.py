@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 from gclip import clipping
 from gclip.clipping import Chain, ClipByNorm, ClipByValue, Clipper
 from gclip.training import Config, RunConfig
-from gclip.training.config import MAX_SEED, MAX_WORK, Real, Whole
+from gclip.training.config import MAX_SEED, Real, Whole
+from gclip.training.networks import network_of
 
 MAX_RUNS = 600
 """Runs of one sweep, as many as one person may have waiting."""
+
+MAX_SWEEP_WORK = 4e12
+"""Bound on one sweep, in multiply-adds: ten of the largest single runs, some minutes of two cores."""
 
 Kind = Literal["curve", "learning_rate", "both"]
 """A curve over thresholds; a map of threshold by learning rate; a map of norm by value threshold, both in one run."""
@@ -73,13 +77,27 @@ class Sweep(BaseModel):
             raise ValueError(
                 f"seeds is {self.seeds}: {runs} runs in all; allowed are {MAX_RUNS}. Take fewer seeds or thresholds"
             )
-        work = runs * getattr(self.shared, "work", 0.0)
-        if work > MAX_WORK:
+        work = runs * self.shared.work
+        if work > MAX_SWEEP_WORK:
             raise ValueError(
-                f"count is {self.count}: {work:.1e} multiply-adds in all; allowed are {MAX_WORK:.0e}. "
-                "Take fewer thresholds, seeds or epochs, or a smaller network"
+                f"count is {self.count}: {work:.1e} multiply-adds in all; allowed are {MAX_SWEEP_WORK:.0e}. "
+                f"Take fewer thresholds, seeds or {self.unit}s, or a smaller network"
             )
         return self
+
+    @property
+    def network(self) -> str:
+        """The network of `gclip.training.networks` that its runs are a variant of."""
+        return network_of(self.shared)
+
+    @property
+    def unit(self) -> str:
+        """What the length of training is counted in: recurrent networks draw fresh batches and know no epochs."""
+        return "step" if self.shared.RECURRENT else "epoch"
+
+    def length(self, epochs: int) -> int:
+        """Return the length of training up to an evaluation, in this unit."""
+        return epochs * self.shared.steps_per_epoch if self.shared.RECURRENT else epochs
 
     @property
     def thresholds(self) -> tuple[float, ...]:

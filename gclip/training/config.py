@@ -121,6 +121,11 @@ class Config(BaseModel):
             """Names of the network's layers, from input to output."""
             ...
 
+        @property
+        def work(self) -> float:
+            """Multiply-adds of the whole run, forward and backward."""
+            ...
+
 
 class RunConfig(Config):
     """One regression MLP trained once under one rule; the defaults are the tutorial's exploding run.

@@ -28,3 +28,8 @@ def percent(share: float) -> str:
 def listed(words: Sequence[str]) -> str:
     """Join words as in a sentence."""
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def amount(count: int, unit: str) -> str:
+    """Write how many there are of a unit."""
+    return f"{count:,} {unit}" + "s" * (count != 1)

@@ -121,6 +121,8 @@ def test_options_say_what_is_swept(asked: list[Sweep], options: list[str], sweep
 def test_a_file_says_what_the_runs_share(asked: list[Sweep], tmp_path: Path) -> None:
     main(["sweep", settings(tmp_path, {"steps": 40, "cell": "RNN"})])
     assert asked[0].shared == RecurrentConfig(steps=40, cell="RNN")
+    first = usual("curve", "ClipByNorm", "sine")
+    assert (asked[0].thresholds, asked[0].seeds) == (first.thresholds, first.seeds)
 
 
 @pytest.mark.parametrize(

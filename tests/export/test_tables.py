@@ -13,7 +13,7 @@ import gclip
 from gclip.clipping import Chain, ClipByNorm, ClipByValue, parse
 from gclip.export import tables
 from gclip.sweeping import Results, Sweep
-from gclip.training import Event, RunConfig, Summary
+from gclip.training import Event, RecurrentConfig, RunConfig, Summary
 
 SMALL: dict[str, Any] = {"shared": RunConfig(epochs=2, init_seed=3), "low": 0.1, "high": 1000, "count": 3, "seeds": 2}
 
@@ -50,6 +50,15 @@ def test_a_map_names_its_second_axis(kind: Any, name: str) -> None:
         norm = ClipByNorm(row["threshold"])
         assert config.clipper == (Chain(norm, ClipByValue(row[name])) if kind == "both" else norm)
         assert kind == "both" or config.learning_rate == row[name]
+
+
+def test_a_recurrent_run_is_counted_in_steps() -> None:
+    sweep = Sweep(shared=RecurrentConfig(steps=40), low=0.1, high=1000, count=3, seeds=2)
+    begun = Summary(sweep.configs()[0])
+    begun.append({name: np.ones(1, np.float32) for name in ("train_loss", "test_loss", "clip_rate")}, [])
+    table = tables.sweep_table(Results(sweep, [begun, *[None] * 5]))
+    assert list(table["steps"]) == [20, 0, 0, 0, 0, 0]
+    assert "epochs" not in table
 
 
 def test_runs_that_are_not_done_have_gaps(curve: Results) -> None:

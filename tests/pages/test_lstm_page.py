@@ -352,3 +352,7 @@ def test_the_take_away_panel_answers_for_each_run(library: str) -> None:
         at.selectbox(key="script_run").set_value(run)
         fine(at.run())
         assert at.code or at.info, "a script, or a sentence that says why there is none"
+
+
+def test_the_page_leads_to_the_sweep_of_its_network() -> None:
+    assert any(text.value.startswith("Which threshold is best?") for text in lstm().caption)

@@ -13,7 +13,8 @@ from test_frameworks_page import GARBAGE
 
 from gclip.dashboard.notices import SHOWN, plain
 from gclip.dashboard.sweep.feed import watched
-from gclip.dashboard.sweep.settings import BENCH, KINDS, read, write
+from gclip.dashboard.sweep.networks import BENCHES, TITLES
+from gclip.dashboard.sweep.settings import KINDS, read, write
 from gclip.serving import Service
 from gclip.serving.waiting import QueueFull
 from gclip.sweeping import Sweep, usual
@@ -39,7 +40,9 @@ def in_step(at: AppTest) -> AppTest:
     assert address(at) == write(sweep)
     assert at.button_group(key="sweep.kind").value == sweep.kind
     assert at.number_input(key="sweep.high").value == sweep.high
-    assert at.number_input(key="sweep.shared.epochs").value == sweep.shared.epochs
+    assert at.button_group(key="sweep.network").value == sweep.network
+    length = "steps" if sweep.shared.RECURRENT else "epochs"
+    assert at.number_input(key=f"sweep.shared.{length}").value == getattr(sweep.shared, length)
     [data] = live_data(at)
     assert read({n: [v] for n, v in (pair.split("=") for pair in data["query"].split("&") if pair)}) == (sweep, [])
     assert list(data["charts"]) == (["curve", "budget"] if sweep.kind == "curve" else ["map"])
@@ -48,7 +51,7 @@ def in_step(at: AppTest) -> AppTest:
 
 def set_(at: AppTest, **values: Any) -> AppTest:
     for name, value in values.items():
-        widget = at.button_group if name in ("kind", "rule") else at.number_input
+        widget = at.button_group if name in ("network", "kind", "rule") else at.number_input
         widget(key=f"sweep.{name.replace('__', '.')}").set_value(value)
     return fine(at.run())
 
@@ -57,7 +60,7 @@ def test_the_page_asks_for_all_its_runs_in_short(recorder: Recorder) -> None:
     at = in_step(page())
     assert recorder.asked == [usual("curve", "ClipByNorm").configs()]
     assert address(at) == {}
-    assert at.sidebar.caption[0].value == "192 runs in all; at most 600."
+    assert at.sidebar.caption[0].value == "192 runs in all; at most 600. They take a few seconds on two free cores."
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,6 +70,39 @@ def test_each_kind_begins_with_its_own_range(recorder: Recorder, kind: str, rule
     at = set_(set_(page(kind=other, rule="ClipByValue", high="50"), rule=rule), kind=kind)
     assert sweep_of(in_step(at)) == usual(kind, rule)
     assert len(recorder.asked[-1]) <= 600
+
+
+@pytest.mark.parametrize("network", TITLES)
+def test_each_network_begins_with_its_own_ranges_and_settings(recorder: Recorder, network: str) -> None:
+    other = "sum" if network == "regression" else "regression"
+    at = set_(page(network=other, rule="ClipByValue", high="50", learning_rate="0.5"), network=network)
+    assert sweep_of(in_step(at)) == usual("curve", "ClipByValue", network)
+    assert recorder.asked[-1] == usual("curve", "ClipByValue", network).configs()
+    titles = {TITLES[network], "Regression MLP"} - {TITLES["regression"]}
+    assert all(any(title in text.value for text in at.markdown) for title in titles)
+    at = set_(at, kind="learning_rate")
+    assert sweep_of(in_step(at)) == usual("learning_rate", "ClipByValue", network)
+    assert "sweep.shared.problem" not in {group.key for group in at.button_group}
+
+
+def test_a_bad_batch_that_is_taken_back_leaves_a_sine_wave(recorder: Recorder) -> None:
+    at = set_(page(network="bad_batch", count="5"), shared__bad_scale=1.0)
+    assert (sweep_of(in_step(at)).network, sweep_of(at).count) == ("sine", 5)
+    at = set_(at, shared__bad_scale=100.0)
+    assert sweep_of(in_step(at)).network == "bad_batch"
+
+
+def test_settings_of_a_network_outlive_another_page(recorder: Recorder) -> None:
+    at = opened(MAIN)
+    fine(at.switch_page(str(SWEEP)).run())
+    set_(at, network="characters")
+    set_(at, shared__steps=200, seeds=1)
+    before = sweep_of(in_step(at))
+    at.query_params.clear()
+    fine(at.switch_page(str(COMPARE)).run())
+    at.query_params.clear()
+    fine(at.switch_page(str(SWEEP)).run())
+    assert sweep_of(in_step(at)) == before
 
 
 def test_each_control_changes_the_sweep_and_the_link(recorder: Recorder) -> None:
@@ -161,6 +197,7 @@ def test_a_real_sweep_is_trained_and_taken_away(trainer: Service) -> None:
 
 
 PARAMETERS = [
+    "network",
     "kind",
     "rule",
     "low",
@@ -173,13 +210,13 @@ PARAMETERS = [
     "epochs",
     "loss",
 ]
-RIGHT = {**KEPT, "kind": "learning_rate", "other_low": "0.002", "other_count": "4"}
+RIGHT = {**KEPT, "network": "sine", "steps": "40", "kind": "learning_rate", "other_low": "0.002", "other_count": "4"}
 
 
 def link_of(chance: random.Random) -> dict[str, str]:
     """Return a link with some settings right, some wrong, and some that are none of the page's."""
     right = dict(chance.sample(sorted(RIGHT.items()), chance.randint(0, 5)))
-    names = [*PARAMETERS, *BENCH.shared, "run", "foo", "<b>"]
+    names = [*PARAMETERS, *BENCHES["regression"].shared, "run", "foo", "<b>"]
     return right | {chance.choice(names): chance.choice([*GARBAGE, "0", "1e9", "600", "1"]) for _ in range(3)}
 
 

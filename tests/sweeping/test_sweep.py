@@ -12,6 +12,7 @@ from gclip.clipping import CLIPPERS, Chain, ClipByNorm, ClipByValue
 from gclip.sweeping import MAX_RUNS, Sweep, usual
 from gclip.sweeping.sweep import Kind, Rule
 from gclip.training import RecurrentConfig, RunConfig, explain
+from gclip.training.networks import NETWORKS
 
 SMALL: dict[str, Any] = {"low": 0.1, "high": 10.0, "count": 3, "seeds": 2}
 MAP: dict[str, Any] = SMALL | {"other_low": 0.001, "other_high": 0.1, "other_count": 3}
@@ -83,7 +84,7 @@ def test_recurrent_networks_are_swept_too() -> None:
         ),
         (
             {"shared": RunConfig(epochs=500, hidden_units=512, hidden_layers=2)},
-            "count is 24: 3.9e+13 multiply-adds in all; allowed are 4e+11. "
+            "count is 24: 3.9e+13 multiply-adds in all; allowed are 4e+12. "
             "Take fewer thresholds, seeds or epochs, or a smaller network.",
         ),
         (
@@ -108,10 +109,12 @@ def test_the_second_axis_of_a_curve_may_be_anything() -> None:
     assert Sweep(other_low=1, other_high=0.5).others == (0.01,)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("rule", RULES)
-def test_every_usual_sweep_can_be_asked_for(kind: str, rule: str) -> None:
-    begun = usual(kind, rule)
+def test_every_usual_sweep_can_be_asked_for(kind: str, rule: str, network: str) -> None:
+    begun = usual(kind, rule, network)
+    assert (begun.network, begun.unit) == (network, "epoch" if network == "regression" else "step")
     assert begun.kind == kind
     assert begun.rule == ("ClipByNorm" if kind == "both" else rule)
-    assert begun.shared == RunConfig()
+    assert begun.shared == NETWORKS[network]

@@ -55,6 +55,7 @@ class View {
     if (!same) {
       this.answer = null;
       this.root.dataset.state = "empty";
+      this.find("when").textContent = data.start;
       for (const id of this.charts.keys()) if (!data.charts[id]) this.remove(id);
       this.draw();
     }
@@ -226,7 +227,7 @@ class View {
     };
   }
 
-  // Go to a cell's runs on the Compare page. One new entry of the history, and Streamlit takes it as it takes Forward:
+  // Go to a cell's runs on the page that shows them side by side. One new entry of the history, and Streamlit takes it as it takes Forward:
   // its own way of changing the page leaves entries behind that Back would stumble over.
   open({ points }) {
     const at = points.map((point) => point.customdata).find((data) => Array.isArray(data) && data.length === 2);

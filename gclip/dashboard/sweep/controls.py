@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from gclip.dashboard.controls import shared_controls
-from gclip.dashboard.sweep.settings import BENCH, KINDS, RULES
+from gclip.dashboard.sweep.networks import TITLES, expected
+from gclip.dashboard.sweep.settings import KINDS, RULES
 from gclip.dashboard.sweep.state import SweepState
 from gclip.sweeping import MAX_RUNS, Sweep
 from gclip.training.config import limits
 
 
 def choice_controls(state: SweepState, sweep: Sweep) -> None:
-    """Draw the choice of what varies and of the rule; a new choice begins with its usual range."""
+    """Draw the choice of the network, of what varies and of the rule; a new choice begins with its usual range."""
+    _choice(state, "network", "Network", TITLES, state.renew_network)
     choices = {"kind": KINDS} if sweep.kind == "both" else {"kind": KINDS, "rule": RULES}
     for column, (name, options) in zip(st.columns(2), choices.items(), strict=False):
-        column.segmented_control(
-            Sweep.model_fields[name].title or name, list(options), format_func=options.__getitem__,
-            key=state.key(name), required=True, on_change=state.renew,
-        )  # fmt: skip
+        # Right in a column the options would stay on one row, and scroll sideways on a phone.
+        with column.container():
+            _choice(state, name, Sweep.model_fields[name].title or name, options, state.renew)
+
+
+def _choice(state: SweepState, name: str, title: str, options: Mapping[str, str], renew: Callable[[], None]) -> None:
+    st.segmented_control(
+        title, list(options), format_func=options.__getitem__, key=state.key(name), required=True, on_change=renew
+    )
 
 
 def axis_name(sweep: Sweep, second: bool = False) -> str:
@@ -35,8 +44,7 @@ def range_controls(state: SweepState, sweep: Sweep) -> None:
         _axis(state, axis_name(sweep, second=True), "other_")
     note = "Each place is trained from this many seeds: the charts show their median."
     _number(state, "seeds", "Seeds for each place", note)
-    runs = len(sweep.thresholds) * len(sweep.others) * sweep.seeds
-    st.caption(f"{runs} runs in all; at most {MAX_RUNS}.")
+    st.caption(f"{len(sweep.configs())} runs in all; at most {MAX_RUNS}. They take {expected(sweep)}.")
 
 
 def _axis(state: SweepState, title: str, prefix: str) -> None:
@@ -62,5 +70,5 @@ def _number(state: SweepState, name: str, title: str, note: str | None) -> None:
 def shared_settings(state: SweepState, sweep: Sweep) -> None:
     """Draw what all runs share, folded away, without what the sweep itself varies."""
     varied = {"learning_rate"} if sweep.kind == "learning_rate" else set()
-    sections = {title: tuple(n for n in names if n not in varied) for title, names in BENCH.sections.items()}
+    sections = {title: tuple(n for n in names if n not in varied) for title, names in state.bench.sections.items()}
     shared_controls(state, sections)

@@ -10,10 +10,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from gclip.dashboard.benches import COMPARE
 from gclip.dashboard.feed import FINAL
 from gclip.dashboard.settings import write
 from gclip.dashboard.sweep.figures import charts_of, drawing
+from gclip.dashboard.sweep.networks import HOMES
 from gclip.dashboard.sweep.numbers import NUMBERS
 from gclip.dashboard.sweep.settings import cell, read
 from gclip.dashboard.sweep.words import NOTES
@@ -44,10 +44,11 @@ class Watched:
 
     @cached_property
     def cells(self) -> list[list[str]]:
-        """Links to the runs of each cell on the Compare page, ``[others][thresholds]``."""
+        """Links to the runs of each cell on the page that shows them side by side, ``[others][thresholds]``."""
         others, thresholds, _ = self.sweep.shape
-        links = [[write(cell(self.sweep, t, o), COMPARE) for t in range(thresholds)] for o in range(others)]
-        return [[f"compare?{urlencode(link, doseq=True)}" for link in row] for row in links]
+        home = HOMES[self.sweep.network]
+        links = [[write(cell(self.sweep, t, o), home) for t in range(thresholds)] for o in range(others)]
+        return [[f"{home.page}?{urlencode(link, doseq=True)}" for link in row] for row in links]
 
     def answer(self, since: str) -> bytes | None:
         """Return what is new since a version, as JSON; empty if nothing is, None if the server knows no such runs."""
@@ -115,10 +116,12 @@ def describe(sweep: Sweep, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
 
 
 def when(sweep: Sweep, summaries: Sequence[Summary]) -> str:
-    """Say after how many epochs the least trained run was looked at, while there are more to come."""
+    """Say after how many epochs or steps the least trained run was looked at, while there are more to come."""
     evaluated = min(len(summary.test_loss) for summary in summaries)
     epochs = [0, *evaluated_epochs(sweep.shared)][evaluated]
-    return "" if epochs in (0, sweep.shared.epochs) else f"after {epochs} of {sweep.shared.epochs} epochs"
+    if epochs in (0, sweep.shared.epochs):
+        return ""
+    return f"after {sweep.length(epochs)} of {sweep.length(sweep.shared.epochs)} {sweep.unit}s"
 
 
 def says(state: str, snapshots: Sequence[Snapshot]) -> str:

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
+from gclip.dashboard.stories import loss_name
 from gclip.dashboard.sweep.settings import RULES
 from gclip.dashboard.words import number
 from gclip.sweeping import Sweep
@@ -109,7 +110,8 @@ def curve(sweep: Sweep) -> go.Figure:
         row=1, col=1,
     )  # fmt: skip
     loss = {"type": "log", "exponentformat": "power", "zeroline": False, "dtick": 1}
-    figure.update_yaxes(loss | {"title": {"text": "loss", "standoff": 4}}, row=2, col=1)
+    name = f"loss ({loss_name(sweep.shared)})"
+    figure.update_yaxes(loss | {"title": {"text": name, "standoff": 4}}, row=2, col=1)
     figure.update_yaxes(
         title={"text": "clip rate", "standoff": 4}, range=[-0.06, 1.1], zeroline=False, tickformat=".0%", row=3, col=1
     )
@@ -117,14 +119,14 @@ def curve(sweep: Sweep) -> go.Figure:
 
 
 def budget(sweep: Sweep) -> go.Figure:
-    """Return the chart of the best threshold against the number of epochs."""
+    """Return the chart of the best threshold against the length of training."""
     figure = go.Figure([_band("good", GREEN), _line("best", BLUE)])
-    epochs = (1.0, float(sweep.shared.epochs))
+    first, last = (float(sweep.length(epochs)) for epochs in (1, max(2, sweep.shared.epochs)))
     figure.update_layout(PLAIN | {"height": HEIGHTS["budget"]})
     ticks = [float(f"{digit}e{power}") for power in range(4) for digit in (1, 2, 5)]
-    figure.update_xaxes(log_axis(epochs, "epochs of training") | {"dtick": None, "tickvals": ticks})
-    room = 0.08 * float(np.log10(max(2.0, epochs[1])))
-    figure.update_xaxes(range=[-room, float(np.log10(max(2.0, epochs[1]))) + room])
+    figure.update_xaxes(log_axis((first, last), f"{sweep.unit}s of training") | {"dtick": None, "tickvals": ticks})
+    room = 0.08 * float(np.log10(last / first))
+    figure.update_xaxes(range=[float(np.log10(first)) - room, float(np.log10(last)) + room])
     figure.update_yaxes(log_axis(sweep.thresholds, "best threshold") | {"automargin": False})
     return figure
 
@@ -138,9 +140,10 @@ def map_(sweep: Sweep) -> go.Figure:
         _marks("stuck", "line-ew", 8, GREY),
         _marks("best", "circle-open", 20, WARM),
     ]
-    powers = list(range(-6, 13))
+    # Threes between the powers of ten, for losses that lie within one of them.
+    ticks = [float(f"{digit}e{power}") for power in range(-6, 13) for digit in (1, 3)]
     bar = {"title": {"text": "test loss"}, "thickness": 12, "outlinewidth": 0,
-           "tickvals": powers, "ticktext": [number(10.0**power) for power in powers]}  # fmt: skip
+           "tickvals": np.log10(ticks).tolist(), "ticktext": [number(tick) for tick in ticks]}  # fmt: skip
     failed = [[0, GREY], [0.5, GREY], [0.5, WARM], [1, WARM]]
     figure = go.Figure(
         [

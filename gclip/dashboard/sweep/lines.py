@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gclip.dashboard.stories import naive
 from gclip.dashboard.sweep.figures import AMBER, GREEN, GREY
 from gclip.dashboard.words import number
 from gclip.sweeping import FATES as NAMES
@@ -51,7 +52,7 @@ def _baseline(results: Results) -> tuple[list[Update], list[Update]]:
     loss = float(np.median(results.baselines[:, 1]))
     line = {"color": GREY, "width": 1.4, "dash": "dot"}
     shape = {"type": "line", "xref": "x domain", "x0": 0, "x1": 1, "yref": "y2", "y0": loss, "y1": loss, "line": line}
-    return [shape], [_note("predicting the mean", 0.01, float(np.log10(loss)), "x domain", "y2", "left")]
+    return [shape], [_note(naive(results.sweep.shared), 0.01, float(np.log10(loss)), "x domain", "y2", "left")]
 
 
 TALL = 100.0

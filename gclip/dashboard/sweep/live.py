@@ -12,6 +12,7 @@ from streamlit.components.v2 import component
 from gclip.dashboard.live import owner, stop, train_again
 from gclip.dashboard.routes import FILES, VERSION
 from gclip.dashboard.sweep.feed import Watched, watched
+from gclip.dashboard.sweep.networks import expected
 from gclip.dashboard.sweep.settings import write as write_sweep
 from gclip.serving import QueueFull, service
 from gclip.sweeping import Sweep
@@ -47,6 +48,7 @@ def link_of(sweep: Sweep) -> str:
 
 
 def describe(seen: Watched) -> dict[str, Any]:
-    """Return all that the browser needs to draw a sweep, save the numbers; ``cells`` are links to the Compare page."""
+    """Return all that the browser needs to draw a sweep, save the numbers; ``cells`` are links to each cell's runs."""
     query = {"version": VERSION, "module": "sweep.js", "query": link_of(seen.sweep)}
-    return query | {"charts": seen.charts, "cells": seen.cells}
+    start = f"Training starts: {len(seen.keys)} runs, {expected(seen.sweep)}."
+    return query | {"start": start, "charts": seen.charts, "cells": seen.cells}

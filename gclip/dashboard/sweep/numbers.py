@@ -13,6 +13,7 @@ from gclip.dashboard.sweep.lines import Update, across, edges_of, exactly
 from gclip.dashboard.words import number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import Results
+from gclip.training.phrases import amount
 
 DIVERGED, STUCK = NAMES.index("diverged"), NAMES.index("stuck")
 
@@ -91,7 +92,7 @@ def cell_texts(results: Results) -> list[list[str]]:
             f"<b>{place(results, t, o)}</b>",
             f"test loss {number(test)}, from {number(low)} to {number(high)}",
             f"train loss {number(bands['train_loss'][0][o, t])}",
-            f"of {sweep.seeds} seeds: "
+            f"of {amount(sweep.seeds, 'seed')}: "
             + ", ".join(f"{n} {FATE_TITLES.get(name, name)}" for name, n in met.items() if n),
             f"clip rate {percent(float(rates[o, t]))}",
         ]
@@ -109,28 +110,31 @@ def place(results: Results, threshold: int, other: int) -> str:
 
 
 def budget(results: Results, suggested: float | None = None) -> Update:
-    """Return the best threshold, and the range of those as good, after each number of epochs."""
-    found = best_by_epochs(results)
-    x, thresholds = [epochs for epochs, _, _ in found], results.sweep.thresholds
+    """Return the best threshold, and the range of those as good, after each length of training."""
+    found, sweep = best_by_length(results), results.sweep
+    x, thresholds = [length for length, _, _ in found], sweep.thresholds
     edges = edges_of(thresholds)
     low, high = (np.array([edges[ends[i] + i] for _, _, ends in found]) for i in (0, 1))
     best = [thresholds[at] for _, at, _ in found]
-    text = [f"{epochs} epochs: best at {exactly(t)}" for (epochs, _, _), t in zip(found, best, strict=True)]
+    text = [f"{amount(length, sweep.unit)}: best at {exactly(t)}" for length, t in zip(x, best, strict=True)]
     return {
         "traces": {"best": {"x": x, "y": best, "text": text}, "good": _polygon(x, low, high)},
         "layout": {},
     }
 
 
-def best_by_epochs(results: Results) -> list[tuple[int, int, tuple[int, int]]]:
-    """Return for each number of epochs that all runs have reached the best threshold's position and the good range."""
+def best_by_length(results: Results) -> list[tuple[int, int, tuple[int, int]]]:
+    """Return for each length of training that all runs have reached the best threshold's position and the good range.
+
+    The length is in the unit of `Sweep.unit`.
+    """
     found = []
     for at, epochs in enumerate(results.epochs):
         medians = results.band("test_loss", at)[0][0]
         if np.isnan(medians).any():
             break
         if ends := results.good_range(at):
-            found.append((epochs, int(np.nanargmin(medians)), ends))
+            found.append((results.sweep.length(epochs), int(np.nanargmin(medians)), ends))
     return found
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
 from gclip.clipping import quoted
-from gclip.dashboard.benches import COMPARE
-from gclip.dashboard.settings import Comparison, Entry, fitted
+from gclip.dashboard.settings import Bench, Comparison, Entry, fitted
+from gclip.dashboard.sweep.networks import BENCHES, TITLES
 from gclip.sweeping import Sweep
 from gclip.sweeping.usual import usual
-from gclip.training import RunConfig
+from gclip.training import Config
 from gclip.training.config import read_field
-
-BENCH = replace(COMPARE, prefix="sweep.")
-"""The shared settings are those of the Compare page, and stand in the same sections."""
+from gclip.training.networks import network_of
+from gclip.training.phrases import listed
 
 KINDS = {
     "curve": "Threshold curve",
@@ -35,9 +33,14 @@ RULES = {
 CURVE_FIELDS = ("low", "high", "count", "seeds")
 MAP_FIELDS = (*CURVE_FIELDS, "other_low", "other_high", "other_count")
 
-SIZES = (("seeds", "count", "other_count"), *COMPARE.sizes, ("low", "high"), ("other_low", "other_high"),
-         ("init_seed",), ("batch_seed",))  # fmt: skip
-"""Settings that may not go together, in the order in which a link loses them."""
+CHOICES = ("network", "kind", "rule")
+"""What a sweep's usual settings follow from."""
+
+
+def sizes_of(bench: Bench) -> tuple[tuple[str, ...], ...]:
+    """Return the settings that may not go together, in the order in which a link loses them."""
+    counts, ends = ("seeds", "count", "other_count"), (("low", "high"), ("other_low", "other_high"))
+    return (counts, *bench.sizes, *ends, ("init_seed",), ("batch_seed",))
 
 
 def fields_of(kind: str) -> tuple[str, ...]:
@@ -47,9 +50,12 @@ def fields_of(kind: str) -> tuple[str, ...]:
 
 def write(sweep: Sweep) -> dict[str, list[str]]:
     """Return the link's parameters: every setting that is not the default."""
-    first, begun = usual("curve", "ClipByNorm"), usual(sweep.kind, sweep.rule)
-    places = [(first, sweep, ("kind", "rule")), (begun, sweep, fields_of(sweep.kind))]
-    places.append((begun.shared, sweep.shared, BENCH.shared))  # type: ignore[arg-type]
+    first, begun = usual("curve", "ClipByNorm"), usual(sweep.kind, sweep.rule, sweep.network)
+    places: list[tuple[Sweep | Config, Sweep | Config, tuple[str, ...]]] = [
+        (first, sweep, CHOICES),
+        (begun, sweep, fields_of(sweep.kind)),
+        (begun.shared, sweep.shared, BENCHES[sweep.network].shared),
+    ]
     return {
         name: [str(getattr(now, name))]
         for default, now, names in places
@@ -64,33 +70,44 @@ def read(params: Mapping[str, Sequence[str]]) -> tuple[Sweep, list[str]]:
     What is refused falls back to its default; nothing else is lost.
     """
     refused: list[str] = []
-    choice = {name: _read_one(name, params[name][-1], refused) for name in ("kind", "rule") if name in params}
+    network = _read_network(params.get("network", ["regression"])[-1], refused)
+    bench = BENCHES[network]
+    choice = {name: _read_one(name, params[name][-1], bench, refused) for name in ("kind", "rule") if name in params}
     kind, rule = choice.get("kind") or "curve", choice.get("rule") or "ClipByNorm"
-    known = (*fields_of(kind), *BENCH.shared)
-    fields = {name: _read_one(name, values[-1], refused) for name, values in params.items() if name in known}
+    known = (*fields_of(kind), *bench.shared)
+    fields = {name: _read_one(name, values[-1], bench, refused) for name, values in params.items() if name in known}
     given = {name: value for name, value in fields.items() if value is not None}
-    sweep = fitted(partial(make, kind, rule), given, SIZES, refused)
-    unknown = [name for name in params if name not in ("kind", "rule", *known)]
-    refused += [f"{quoted(name)} is not a setting of a {KINDS[kind].lower()}; it was ignored." for name in unknown]
+    sweep = fitted(partial(make, network, kind, rule), given, sizes_of(bench), refused)
+    what = f"{KINDS[kind].lower()} of the network {TITLES[network]}"
+    unknown = [name for name in params if name not in (*CHOICES, *known)]
+    refused += [f"{quoted(name)} is not a setting of a {what}; it was ignored." for name in unknown]
     return sweep, refused
 
 
-def _read_one(name: str, text: str, refused: list[str]) -> Any:
+def _read_network(text: str, refused: list[str]) -> str:
+    if text in TITLES:
+        return text
+    refused.append(f"network is {quoted(text)}; allowed are {listed(list(TITLES))}.")
+    return "regression"
+
+
+def _read_one(name: str, text: str, bench: Bench, refused: list[str]) -> Any:
     try:
-        return read_field(name, text, RunConfig if name in BENCH.shared else Sweep)
+        return read_field(name, text, bench.kind if name in bench.shared else Sweep)
     except ValueError as error:
         refused.append(str(error))
         return None
 
 
-def make(kind: str, rule: str, fields: Mapping[str, Any]) -> Sweep:
+def make(network: str, kind: str, rule: str, fields: Mapping[str, Any]) -> Sweep:
     """Return a sweep of settings, its own and those that its runs share; what is not given is as usual.
 
     Raises:
         pydantic.ValidationError: if a setting, or settings together, are out of range.
     """
-    begun = usual(kind, rule)
-    shared = RunConfig(**{name: value for name, value in fields.items() if name in BENCH.shared})
+    begun, bench = usual(kind, rule, network), BENCHES[network]
+    given = {name: value for name, value in fields.items() if name in bench.shared}
+    shared = bench.kind(**begun.shared.model_dump() | given)
     own = {name: fields.get(name, getattr(begun, name)) for name in fields_of(kind)}
     return Sweep(**{"kind": kind, "rule": begun.rule, "shared": shared} | own)
 
@@ -100,18 +117,18 @@ def around(comparison: Comparison) -> Sweep:
 
     A network that is too large for so many runs gives way to the usual one.
     """
-    names = [type(entry.clipper).__name__ for entry in comparison.entries]
+    names, network = [type(entry.clipper).__name__ for entry in comparison.entries], network_of(comparison.shared)
     rule = next((name for name in names if name in RULES), "ClipByNorm")
     try:
-        return make("curve", rule, comparison.shared.model_dump(exclude={"clipper"}))
+        return make(network, "curve", rule, comparison.shared.model_dump())
     except ValidationError:
-        return usual("curve", rule)
+        return usual("curve", rule, network)
 
 
 def cell(sweep: Sweep, threshold: int, other: int) -> Comparison:
-    """Return the runs of one cell, by its positions, beside the unclipped run, for the Compare page.
+    """Return the runs of one cell, by its positions, beside the unclipped run, for the page that shows them.
 
-    That page trains 1, 5 or 20 seeds: as many as the sweep has, or the next fewer.
+    Such a page trains 1, 5 or 20 seeds: as many as the sweep has, or the next fewer.
     """
     shared, second = sweep.shared, sweep.others[other]
     if sweep.kind == "learning_rate":

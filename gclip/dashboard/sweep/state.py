@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from gclip.dashboard.sweep.settings import BENCH, MAP_FIELDS, fields_of, make, read, write
+from gclip.dashboard.sweep.networks import BENCHES
+from gclip.dashboard.sweep.settings import CHOICES, MAP_FIELDS, fields_of, make, read, write
 from gclip.dashboard.synced import Synced
 from gclip.sweeping import Sweep
 from gclip.sweeping.usual import usual
@@ -16,7 +17,13 @@ class SweepState(Synced[Sweep]):
     """The Sweep page's settings in this session."""
 
     HELD = "sweep"
-    bench = BENCH
+    bench = BENCHES["regression"]
+
+    def sync(self) -> tuple[Sweep, list[str]]:
+        """Return the settings in force, and sentences for what was refused; the page's controls are its network's."""
+        sweep, refused = super().sync()
+        self.bench = BENCHES[sweep.network]
+        return sweep, refused
 
     @property
     def drawn(self) -> bool:
@@ -33,9 +40,9 @@ class SweepState(Synced[Sweep]):
 
     def load(self, value: Sweep) -> None:
         """Set every widget to what a sweep says."""
-        for name in ("kind", "rule"):
+        for name in CHOICES:
             self.set(name, getattr(value, name))
-        for name in self.bench.shared:
+        for name in BENCHES[value.network].shared:
             self.set(f"shared.{name}", getattr(value.shared, name))
         self._load_own(value)
 
@@ -45,7 +52,11 @@ class SweepState(Synced[Sweep]):
 
     def renew(self) -> None:
         """Begin with what is usual for the kind and the rule that were just chosen."""
-        self._load_own(usual(self.get("kind"), self.rule))
+        self._load_own(usual(self.get("kind"), self.rule, self.get("network")))
+
+    def renew_network(self) -> None:
+        """Begin with what is usual for the network that was just chosen, under the same rule."""
+        self.load(usual(self.get("kind"), self.rule, self.get("network")))
 
     @property
     def rule(self) -> str:
@@ -60,8 +71,11 @@ class SweepState(Synced[Sweep]):
             pydantic.ValidationError: if a setting, or settings together, are out of range.
         """
         held: Sweep = self.get(self.HELD)
-        kind = self.get("kind")
-        begun = usual(kind, self.rule)
+        network, kind = self.get("network"), self.get("kind")
+        begun = usual(kind, self.rule, network)
+        usually = held.shared if held.network == network else begun.shared
         fields = {name: self.get(name, getattr(begun, name)) for name in fields_of(kind)}
-        fields |= {name: self.get(f"shared.{name}", getattr(held.shared, name)) for name in self.bench.shared}
-        return make(kind, self.rule, fields)
+        fields |= {n: self.get(f"shared.{n}", getattr(usually, n)) for n in BENCHES[network].shared}
+        sweep = make(network, kind, self.rule, fields)
+        self.set("network", sweep.network)  # A sine wave that is given a bad batch is the network of that name.
+        return sweep

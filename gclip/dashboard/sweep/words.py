@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
+from gclip.dashboard.stories import naive
 from gclip.dashboard.sweep.lines import LEARNED, exactly, loosest, twice
-from gclip.dashboard.sweep.numbers import DIVERGED, STUCK, best_by_epochs, clip_rates, counted, place
+from gclip.dashboard.sweep.numbers import DIVERGED, STUCK, best_by_length, clip_rates, counted, place
 from gclip.dashboard.words import listed, number, percent
 from gclip.sweeping import FATES as NAMES
-from gclip.sweeping import Results
+from gclip.sweeping import Results, Sweep
+from gclip.sweeping.reasons import budget as budget_words
 from gclip.sweeping.results import CLOSE
+from gclip.training.phrases import amount
 from gclip.training.summary import PERCENTILES
 
 MEASURED = {
@@ -27,6 +30,17 @@ LENGTH = {
 }
 BY_LENGTH = ("ClipByNorm",)
 """Rules that keep the gradient's direction."""
+
+
+def intro(sweep: Sweep) -> str:
+    """Say what a sweep is, and what to look for."""
+    seeds = f"from {amount(sweep.seeds, 'seed')} each"
+    return (
+        f"One network, trained under many thresholds at once, {seeds}. **Too tight, and the steps are too short to "
+        "arrive; too loose, and the explosion comes through.** How wide is the range between?"
+        + " Each loss is the median over the seeds."
+        * (sweep.seeds > 1)
+    )
 
 
 def curve(results: Results) -> list[str]:
@@ -70,29 +84,29 @@ def learned(results: Results) -> str:
 def sides(results: Results) -> str:
     """Say what happens below and above the thresholds at which every seed learns."""
     ends, thresholds, counts = results.learned_range(), results.sweep.thresholds, counted(results)[0]
-    epochs = results.sweep.shared.epochs
     if not ends:
         return ""
     tight, loose = counts[: ends[0]].sum(0), counts[ends[1] + 1 :].sum(0)
     tightest, loosest_one = exactly(thresholds[0]), exactly(thresholds[-1])
-    left = f"Tighter, {_failures(tight, epochs, TIGHT)}" if tight.any() else f"So does the tightest, {tightest}"
-    right = f"Looser, {_failures(loose, epochs, LOOSE)}" if loose.any() else f"So does the loosest, {loosest_one}"
+    left = f"Tighter, {_failures(results, tight, TIGHT)}" if tight.any() else f"So does the tightest, {tightest}"
+    right = f"Looser, {_failures(results, loose, LOOSE)}" if loose.any() else f"So does the loosest, {loosest_one}"
     return f"{left}. {right}."
 
 
 LOOSE = {
-    "still learning": "{} not arrived after {epochs} epochs",
-    "stuck": "{} stuck (finite, but no better than predicting the mean)",
+    "still learning": "{} not arrived after {length}",
+    "stuck": "{} stuck (finite, but no better than {naive})",
     "diverged": "{} diverged",
 }
-TIGHT = LOOSE | {"stuck": "{} no better than predicting the mean yet"}
+TIGHT = LOOSE | {"stuck": "{} no better than {naive} yet"}
 """How runs fail beyond the thresholds at which they learn."""
 
 
-def _failures(counts: np.ndarray, epochs: int, words: dict[str, str]) -> str:
+def _failures(results: Results, counts: np.ndarray, words: dict[str, str]) -> str:
     """Say of the runs on one side how many failed, and how."""
+    shared, length = results.sweep.shared, budget_words(results, -1)
     told = {name: count for name, count in zip(NAMES, counts.tolist(), strict=True) if name in words and count}
-    how = listed([words[name].format(count, epochs=epochs) for name, count in told.items()])
+    how = listed([words[name].format(count, length=length, naive=naive(shared)) for name, count in told.items()])
     return f"{sum(told.values())} of {counts.sum()} runs fail: {how}"
 
 
@@ -121,16 +135,14 @@ def percentiles(results: Results) -> str:
 
 
 def budget(results: Results) -> list[str]:
-    """Say whether the best threshold moves with the number of epochs."""
-    found = best_by_epochs(results)
+    """Say whether the best threshold moves with the length of training."""
+    found = best_by_length(results)
     if len(found) < 2:
         return []
     (first, at_first, _), (last, at_last, _) = found[0], found[-1]
     early, late = (results.sweep.thresholds[at] for at in (at_first, at_last))
-    told, factor = (
-        f"The best is {exactly(early)} after epoch {first} and {exactly(late)} after epoch {last}",
-        early / late,
-    )
+    begin, end = (amount(length, results.sweep.unit) for length in (first, last))
+    told, factor = f"The best is {exactly(early)} after {begin} and {exactly(late)} after {end}", early / late
     if 0.5 <= factor <= 2:
         return [f"{told}: here the budget hardly matters."]
     if factor > 2:

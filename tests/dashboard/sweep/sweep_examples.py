@@ -9,16 +9,33 @@ import hypothesis.strategies as some
 import numpy as np
 
 from gclip.sweeping import Results, Sweep, usual
-from gclip.training import Event, RunConfig, Summary
+from gclip.training import Config, Event, RecurrentConfig, RunConfig, Summary
+from gclip.training.networks import NETWORKS, network_of
 
 NAN, INF = float("nan"), float("inf")
 SHORT = RunConfig(epochs=2)
 """Evaluated after each of its two epochs of 16 steps."""
 
+SHORT_TEXT = RecurrentConfig(problem="characters", steps=40)
+"""Likewise evaluated twice, after 20 steps each."""
+
 LEARNED, SLOW, STUCK = 10.0, 15_000.0, 26_000.0
 """Test losses of the tutorial's network that mean so."""
 
 RULES = ("ClipByNorm", "ClipByTensorNorm", "ClipByValue", "AdaptiveGradientClip")
+
+
+@some.composite
+def networks(draw: some.DrawFn) -> Config:
+    """Draw what the runs of a sweep may share: any network, with some settings of its own."""
+    name = draw(some.sampled_from(sorted(NETWORKS)))
+    own: dict[str, Any] = {"learning_rate": draw(some.floats(1e-6, 1.0)), "hidden_units": draw(some.integers(1, 16))}
+    own["init_seed"] = draw(some.integers(0, 2**31 - 30))
+    if name == "regression":
+        own |= {"epochs": draw(some.integers(1, 120)), "standardize_target": draw(some.booleans())}
+    else:
+        own |= {"steps": 20 * draw(some.integers(1, 5)), "cell": draw(some.sampled_from(["LSTM", "RNN"]))}
+    return type(NETWORKS[name])(**NETWORKS[name].model_dump() | own)
 
 
 @some.composite
@@ -33,15 +50,9 @@ def sweeps(draw: some.DrawFn) -> Sweep:
         low = draw(some.floats(1e-6, 1.0))
         own |= {"other_low": low, "other_high": draw(some.floats(low * 1.01, 1e3))}
         own["other_count"] = draw(some.integers(2, 12))
-    shared = RunConfig(
-        epochs=draw(some.integers(1, 120)),
-        learning_rate=draw(some.floats(1e-6, 1.0)),
-        hidden_units=draw(some.integers(1, 64)),
-        standardize_target=draw(some.booleans()),
-        init_seed=draw(some.integers(0, 2**31 - 30)),
-    )
+    shared = draw(networks())
     own |= {"kind": kind, "rule": rule, "shared": shared}
-    return Sweep(**usual(kind, rule).model_dump() | own)
+    return Sweep(**usual(kind, rule, network_of(shared)).model_dump() | own)
 
 
 def summary(config: Any, losses: Sequence[float], rate: float) -> Summary:

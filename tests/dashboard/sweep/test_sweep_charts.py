@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweep_examples import LEARNED, NAN, SLOW, STUCK, made
+from sweep_examples import LEARNED, NAN, SHORT_TEXT, SLOW, STUCK, made
 
+from gclip.dashboard.stories import naive
 from gclip.dashboard.sweep.figures import charts_of, drawing
 from gclip.dashboard.sweep.lines import TALL, edges_of, loosest
-from gclip.dashboard.sweep.numbers import NUMBERS, best_by_epochs
-from gclip.dashboard.sweep.words import NOTES
+from gclip.dashboard.sweep.numbers import NUMBERS, best_by_length
+from gclip.dashboard.sweep.words import NOTES, intro
 from gclip.sweeping import Results, usual
 
 KINDS = ("curve", "learning_rate", "both")
@@ -100,12 +101,12 @@ def test_percentiles_are_those_of_the_loosest_run_that_learned() -> None:
 
 def test_the_budget_is_read_off_the_same_runs() -> None:
     results = made([[30.0], [LEARNED], [50.0]], first=[[9000.0], [5000.0], [4000.0]])
-    assert best_by_epochs(results) == [(1, 2, (2, 2)), (2, 1, (1, 1))]
+    assert best_by_length(results) == [(1, 2, (2, 2)), (2, 1, (1, 1))]
     traces = NUMBERS["budget"](results)["traces"]
     assert (traces["best"]["x"], traces["best"]["y"]) == ([1, 2], [4, 2])
     early = made([[30.0], [LEARNED], [50.0]], done=1)
     assert NUMBERS["budget"](early)["traces"]["best"]["x"] == [1]
-    assert best_by_epochs(made([[NAN], [NAN]])) == []
+    assert best_by_length(made([[NAN], [NAN]])) == []
 
 
 def test_a_map_colours_what_is_useful_and_marks_the_rest() -> None:
@@ -163,6 +164,30 @@ def test_a_threshold_curve_is_told() -> None:
     )
 
 
+def test_the_median_is_spoken_of_where_there_are_several_seeds() -> None:
+    assert "from 8 seeds each" in intro(usual("curve", "ClipByNorm"))
+    assert "median" in intro(usual("curve", "ClipByNorm"))
+    assert "from 1 seed each" in intro(usual("both", "ClipByNorm", "sine"))
+    assert "median" not in intro(usual("both", "ClipByNorm", "sine"))
+
+
+def test_a_recurrent_network_has_its_own_words() -> None:
+    rows = [[3.1, 3.1], [2.0, 1.0], [0.1, 0.1], [9.0, NAN]]
+    results = made(rows, first=[[3.1] * 2, [2.0] * 2, [1.0] * 2, [1.5] * 2], shared=SHORT_TEXT)
+    notes = " ".join([*NOTES["curve"](results), *NOTES["budget"](results)])
+    assert "not arrived after 40 steps" in notes
+    assert "no better than guessing by how often each letter occurs" in notes
+    assert "The best is 4 after 20 steps and 4 after 40 steps" in notes
+    assert "epoch" not in notes + NUMBERS["budget"](results)["traces"]["best"]["text"][0]
+    assert NUMBERS["budget"](results)["traces"]["best"]["x"] == [20, 40]
+    assert NUMBERS["curve"](results)["layout"]["annotations"][0]["text"] == naive(SHORT_TEXT)
+    layouts = {name: drawing(name, results.sweep)["figure"]["layout"] for name in ("curve", "budget")}
+    assert layouts["curve"]["yaxis2"]["title"]["text"] == "loss (cross-entropy)"
+    assert layouts["budget"]["xaxis"]["title"]["text"] == "steps of training"
+    low, high = layouts["budget"]["xaxis"]["range"]
+    assert 15 < 10**low < 20 < 40 < 10**high < 50
+
+
 def test_a_wide_good_range_is_told_with_its_factor() -> None:
     first, sides, *_ = NOTES["curve"](made([[10.0], [10.5], [10.0], [10.9]], rate=0.25))
     assert "within 10 % of that from 1 to 8, a factor of 8." in first
@@ -192,7 +217,7 @@ BUDGETS = [
 def test_a_budget_is_told(best: tuple[int, int], told: str) -> None:
     early, late = ([[LEARNED if 2**i == at else SLOW] for i in range(3)] for at in best)
     [line] = NOTES["budget"](made(late, first=early))
-    assert line.startswith(f"The best is {best[0]} after epoch 1 and {best[1]} after epoch 2")
+    assert line.startswith(f"The best is {best[0]} after 1 epoch and {best[1]} after 2 epochs")
     assert told in line
 
 

@@ -120,6 +120,16 @@ def test_runs_that_are_asked_for_anew_are_looked_at_anew(shelf: Shelf, monkeypat
     assert not ask()[1]["final"]
 
 
+def test_recurrent_runs_are_counted_in_steps_and_lead_to_the_lstm_page(shelf: Shelf) -> None:
+    link = [("network", "characters"), ("low", "1"), ("high", "8"), ("count", "4"), ("seeds", "1"), ("steps", "40")]
+    sweep = watched("&".join("=".join(pair) for pair in link)).sweep
+    shelf.put(made([[3.0], [1.0], [0.1], [9.0]], done=1, shared=sweep.shared), "training")
+    answer = json.loads(get("/gclip/sweep", [*link, ("since", "")])[2])
+    assert answer["when"] == "after 20 of 40 steps"
+    start = "lstm?learning_rate=20.0&momentum=0.0&hidden_units=64&problem=characters&steps=40&run=NoClip%28%29&"
+    assert watched("&".join("=".join(pair) for pair in link)).cells[0][2].startswith(start)
+
+
 def test_cells_lead_to_the_compare_page(shelf: Shelf) -> None:
     link = "&".join(f"{name}={text}" for name, text in QUERY)
     seen = watched(link)
