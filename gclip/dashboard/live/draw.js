@@ -113,34 +113,47 @@ function cross(run, base, view, xs, ys) {
     marker: { color: base.line.color, size: 12, symbol: "x", line: { width: 1, color: view.background } } };
 }
 
-// Steps whose gradient was changed, as ticks on the raw norm; one tick a bucket where there are many.
+// Steps whose gradient was changed, as ticks on the raw norm: where there are many, the first of each bucket.
 function clipped(run, base, view) {
   const { from, to } = window_(run, "clipped", view);
   const flag = reader(run, "clipped", view), norm = reader(run, "total_norm", view);
-  const stride = Math.max(1, Math.ceil((to - from) / 60));
+  const width = Math.max(1, Math.ceil((to - from) / 60));
   const xs = [], ys = [];
-  for (let i = from; i < to; i++) {
-    if ((i % stride) && stride > 1) continue;
-    if (flag(i) > 0 && Number.isFinite(norm(i)) && norm(i) > 0) { xs.push(i); ys.push(norm(i)); }
+  for (let i = from, free = from; i < to; i++) {
+    if (i < free || !(flag(i) > 0 && Number.isFinite(norm(i)) && norm(i) > 0)) continue;
+    xs.push(i);
+    ys.push(norm(i));
+    // Buckets begin at multiples of their width, so that ticks stay where they are as the run grows.
+    free = (Math.floor(i / width) + 1) * width;
   }
   return [{ ...base, x: xs, y: ys }];
 }
 
-// The share of clipped steps in a window of one epoch.
+// The share of clipped steps in a window of one epoch, or of more where points lie further apart: no step is passed over.
 function rate(run, base, view) {
   const { from, to } = window_(run, "clipped", view);
-  const flag = reader(run, "clipped", view);
-  const span = view.stepsPerEpoch;
   const stride = Math.max(1, Math.floor((to - from) / 300));
-  const xs = [], ys = [];
-  for (let i = from; i < to; i += stride) {
-    const start = Math.max(0, i - span + 1);
-    let sum = 0;
-    for (let j = start; j <= i; j++) sum += flag(j);
-    xs.push(i);
-    ys.push(sum / (i - start + 1));
+  const share = shares(run, reader(run, "clipped", view), to, Math.max(view.stepsPerEpoch, stride));
+  const xs = [];
+  for (let i = from; i < to; i += stride) xs.push(i);
+  if (xs.length && xs.at(-1) < to - 1) xs.push(to - 1);
+  return [{ ...base, x: xs, y: xs.map(share) }];
+}
+
+// Of the steps of seeds that have not diverged: after that a NaN stays a NaN, which would count as not clipped.
+function shares(run, flag, to, span) {
+  const seeds = run.keys.length, { diverged } = run.info;
+  const clipped = new Float64Array(to + 1), alive = new Float64Array(to + 1);
+  for (let i = 0; i < to; i++) {
+    const left = seeds - diverged.filter((step) => step <= i).length;
+    clipped[i + 1] = clipped[i] + (left ? seeds * flag(i) : 0);
+    alive[i + 1] = alive[i] + left;
   }
-  return [{ ...base, x: xs, y: ys }];
+  return (i) => {
+    const start = Math.max(0, i - span + 1);
+    if (alive[i + 1] === alive[i]) return null;
+    return Math.min(1, (clipped[i + 1] - clipped[start]) / (alive[i + 1] - alive[start]));
+  };
 }
 
 // A line of the chosen run alone: what its rule measures has its own unit.
