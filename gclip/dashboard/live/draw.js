@@ -85,7 +85,6 @@ function bandOf(run, base, view, points, x) {
 
 // Zeros below a log axis and the first point of each non-finite stretch above it, as open triangles with their value.
 function rail(base, view, points, x, at, ys) {
-  if (base.meta.tensor === "clipped" && view.chart.id !== "norms") return null;
   const odd = [];
   let previous = "";
   for (const i of points) {
