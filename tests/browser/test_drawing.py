@@ -100,3 +100,48 @@ def test_a_seed_that_has_diverged_does_not_lower_the_others_clip_rate(modules: P
     flags = [1.0] * 50 + [0.75] * 30 + [0.0] * 20
     rates = drawn(modules, "rate", flags, seeds=4, diverged=[50, 80, 80, 80])
     assert list(rates.values()) == [1.0] * 80 + [None] * 20
+
+
+def asked(modules: Page, *runs: dict[str, Any], selected: int = 0) -> dict[str, float]:
+    """Return the ends of the what-if slider, where it begins, and the threshold that is told of."""
+    return modules.evaluate(
+        """([told, selected]) => {
+          const panel = new WhatIf(null, () => {}, () => {});
+          const groups = told.map(() => ({ label: "a", color: "red", no_what_if: "", what_if: "", movable: true }));
+          panel.render(told.map(run), groups, { selected, head: 10_000 });
+          const { min, max, value } = panel.slider;
+          return { min: Number(min), max: Number(max), at: Number(value), told: Math.log10(panel.value) };
+        }""",
+        [runs, selected],
+    )
+
+
+def measured(*norms: float, **told: Any) -> dict[str, Any]:
+    return {"columns": {"loss": norms, "measured": norms}} | told
+
+
+def test_the_what_if_slider_has_its_usual_ends_where_the_norms_lie_between_them(modules: Page):
+    panel = asked(modules, measured(*[0.5, 10, 10, 10, 2000]))
+    assert (panel["min"], panel["max"], panel["at"]) == (-3, 4, 1)
+
+
+@pytest.mark.parametrize(("norm", "ends"), [(3e7, (-3, 8)), (2e-6, (-6, 4)), (1e9, (-3, 9))])
+def test_the_what_if_slider_reaches_every_norm_and_begins_at_the_median(
+    modules: Page, norm: float, ends: tuple[float, float]
+):
+    panel = asked(modules, measured(*[norm] * 9))
+    assert (panel["min"], panel["max"]) == ends
+    assert panel["at"] == pytest.approx(panel["told"], abs=1e-6)
+    assert 10 ** panel["told"] == pytest.approx(norm, rel=0.03)
+
+
+def test_an_exploded_run_stretches_the_what_if_slider_only_while_it_is_chosen(modules: Page):
+    runs = measured(*[1.0] * 9), measured(*[1e3, 1e6, 1e9, 1e12, 1e15], diverged=[5])
+    assert asked(modules, *runs)["max"] == 4
+    panel = asked(modules, *runs, selected=1)
+    assert (panel["max"], panel["at"]) == (15, 9)
+
+
+def test_what_is_not_finite_or_zero_does_not_move_the_what_if_sliders_ends(modules: Page):
+    panel = asked(modules, measured(*[0, 1, 1, 1, 1, 1, float("inf"), float("nan")]), measured(*[0.0] * 9))
+    assert (panel["min"], panel["max"]) == (-3, 4)

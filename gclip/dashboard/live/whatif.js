@@ -1,6 +1,10 @@
 // What if the threshold were elsewhere? The clip rate it would have given, from the norms that were seen.
 import { format } from "./cards.js";
 
+// The slider's places, as powers of ten: how far apart they are, and between which ends they lie at least.
+const STEP = 0.02;
+const USUAL = [-3, 4];
+
 export class WhatIf {
   constructor(root, onChange, onThreshold) {
     this.value = null;
@@ -8,7 +12,7 @@ export class WhatIf {
     this.element = document.createElement("div");
     this.element.className = "whatif";
     this.element.innerHTML = `<label>What if the threshold were <output></output>
-      <input type="range" min="-3" max="4" step="0.02" aria-label="What-if threshold, log scale"></label><table><thead><tr>
+      <input type="range" min="${USUAL[0]}" max="${USUAL[1]}" step="${STEP}" aria-label="What-if threshold, log scale"></label><table><thead><tr>
       <th>run</th><th>would clip</th><th>10 %</th><th>50 %</th><th>90 %</th><th>99 % are below</th></tr></thead><tbody></tbody></table>
       <button class="use"></button>`;
     this.slider = this.element.querySelector("input");
@@ -19,9 +23,24 @@ export class WhatIf {
   begin(run, head) {
     const seen = this.finite(run, head).sort((a, b) => a - b);
     if (seen.length < 5) return;
-    this.value = seen[seen.length >> 1];
+    this.value = 10 ** (Math.round(Math.log10(seen[seen.length >> 1]) / STEP) * STEP);
+  }
+
+  // Let the slider reach every norm that was seen, in whole powers of ten. Those of an exploded run count only while it
+  // is chosen: they would press all others together.
+  reach(runs, selected) {
+    const counted = runs.filter((run, i) => i === selected || !run.info.diverged.length);
+    let low = this.value, high = this.value;
+    for (const run of counted) {
+      for (const norm of this.finite(run, Infinity)) {
+        low = Math.min(low, norm);
+        high = Math.max(high, norm);
+      }
+    }
+    // Rounded, so that an end of the slider is no further power of ten because of its last digit.
+    const [from, to] = [low, high].map((norm) => Number(Math.log10(norm).toFixed(6)));
+    Object.assign(this.slider, { min: Math.min(USUAL[0], Math.floor(from)), max: Math.max(USUAL[1], Math.ceil(to)) });
     this.slider.value = Math.log10(this.value);
-    this.value = 10 ** Number(this.slider.value);
   }
 
   finite(run, head) {
@@ -38,6 +57,7 @@ export class WhatIf {
     const state = JSON.stringify([this.value, view.selected, view.head, runs.map((r) => r.version), groups.map((g) => g.label)]);
     if (state === this.rendered) return;
     this.rendered = state;
+    this.reach(runs, view.selected);
     this.element.querySelector("output").textContent = format(this.value);
     const list = this.element.querySelector("tbody");
     list.replaceChildren(...runs.map((run, i) => this.row(run, groups[i], view.head)));
