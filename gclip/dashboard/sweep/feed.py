@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import parse_qs, urlencode
+from zlib import crc32
 
 from gclip.dashboard.feed import FINAL
 from gclip.dashboard.settings import write
@@ -91,20 +92,26 @@ def version_of(snapshots: Sequence[Snapshot]) -> str:
     """Return a text that changes whenever there is something new to show."""
     states = [snapshot.state for snapshot in snapshots]
     steps = sum(snapshot.record.steps_done for snapshot in snapshots)
-    return ".".join(map(str, [steps, *[states.count(state) for state in ("waiting", "training", *FINAL)]]))
+    said = crc32(says(state_of(snapshots), snapshots).encode())
+    return ".".join(map(str, [steps, *[states.count(state) for state in ("waiting", "training", *FINAL)], said]))
+
+
+def state_of(snapshots: Sequence[Snapshot]) -> str:
+    """Return the state of the whole sweep."""
+    states = {snapshot.state for snapshot in snapshots}
+    return next((one for one in ("failed", "stopped", "training", "waiting") if one in states), "done")
 
 
 def describe(sweep: Sweep, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     """Return what the page shows of these runs: numbers, sentences, progress, and a suggestion at the end."""
     summaries = [s.record for s in snapshots if isinstance(s.record, Summary)]
     results = Results(sweep, summaries)
-    states = {snapshot.state for snapshot in snapshots}
-    state = next((one for one in ("failed", "stopped", "training", "waiting") if one in states), "done")
+    state = state_of(snapshots)
     suggestion = suggest(results) if state == "done" and sweep.kind == "curve" else None
     threshold = suggestion.threshold if suggestion else None
     return {
         "state": state,
-        "final": states <= set(FINAL),
+        "final": all(snapshot.state in FINAL for snapshot in snapshots),
         "done": results.done,
         "say": says(state, snapshots),
         "when": when(sweep, summaries),

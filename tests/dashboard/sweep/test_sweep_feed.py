@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sweep_examples import LEARNED, NAN, SLOW, made
@@ -27,10 +28,10 @@ class Shelf:
         self.runs: dict[str, Snapshot] = {}
         self.asked = 0
 
-    def put(self, results: Results, state: Any, place: int | None = None) -> None:
+    def put(self, results: Results, state: Any, place: int | None = None, message: str = "") -> None:
         for summary in results.summaries:
             assert summary
-            self.runs[summary.key] = Snapshot(summary.key, summary.config, state, place, "", summary)
+            self.runs[summary.key] = Snapshot(summary.key, summary.config, state, place, message, summary)
 
     def snapshot(self, key: str) -> Snapshot | None:
         self.asked += 1
@@ -100,6 +101,25 @@ def test_runs_that_are_all_held_up_say_by_how_many(shelf: Shelf) -> None:
     assert ask()[1]["say"] == "Waiting: 7 runs of others come first."
     shelf.put(made(ROWS, done=1), "training")
     assert ask()[1]["say"] == ""
+
+
+def test_what_holds_the_runs_up_is_told_anew_whenever_it_changes(shelf: Shelf) -> None:
+    shelf.put(made(ROWS, done=0), "waiting", 8)
+    version = ask()[1]["version"]
+    assert ask(version) == (204, b"")
+    for place, message, said in [
+        (3, "", "Waiting: 2 runs of others come first."),
+        (1, "", ""),
+        (1, "A worker died; café.", "A worker died; café."),
+        (1, "It & others=1 wait.", "It & others=1 wait."),
+    ]:
+        shelf.put(made(ROWS, done=0), "waiting", place, message)
+        status, answer = ask(version)
+        assert (status, answer["say"]) == (200, said)
+        version = answer["version"]
+        # It goes back as it is, at the end of an address.
+        assert version == quote(version)
+        assert ask(version) == (204, b"")
 
 
 def test_thirty_who_look_at_the_same_sweep_cost_as_much_as_one(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
