@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from pathlib import Path
 
 import plotly
@@ -16,7 +17,7 @@ from gclip.dashboard.feed import feed
 from gclip.dashboard.settings import MAX_RUNS
 from gclip.dashboard.sweep.feed import watched
 from gclip.serving import Snapshot, service
-from gclip.training import History
+from gclip.training import History, RecurrentConfig
 
 FILES = Path(__file__).parent / "live"
 PLOTLY = Path(plotly.__file__).parent / "package_data"
@@ -55,7 +56,18 @@ def _answer(runs: list[list[str]], labels: list[str], since: list[list[int]], ch
         if len(found) < len(keys):
             return PlainTextResponse("This server does not know that run; reload the page.", status_code=404)
         known.append(found)
+    # They differ in what they record and are asked, so that there is no sentence nor chart for both.
+    if len({_experiment(snapshot) for group in known for snapshot in group}) > 1:
+        return PlainTextResponse(
+            "These runs are of different experiments, which cannot be compared side by side.", status_code=400
+        )
     return Response(feed(known, labels, since, chosen), media_type="application/octet-stream")
+
+
+def _experiment(snapshot: Snapshot) -> tuple[Hashable, ...]:
+    """Return what the runs of a comparison must share."""
+    config = snapshot.config
+    return (type(config), config.problem if isinstance(config, RecurrentConfig) else "")
 
 
 async def sweep(request: Request) -> Response:

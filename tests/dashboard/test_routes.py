@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -154,6 +155,27 @@ def test_an_unknown_run_is_not_found(shelf: Shelf, key: str) -> None:
     assert headers["content-type"].startswith("text/plain")
     assert body.endswith(b".")
     assert get("/gclip/live", asked(*shelf.runs, key))[0] == 404
+
+
+@pytest.fixture(scope="module")
+def of_each_kind(through_time: dict[str, dict[str, History]], real: dict[str, History]) -> dict[str, History]:
+    return {"regression": real["norm 1"], **{problem: runs["norm"] for problem, runs in through_time.items()}}
+
+
+@pytest.mark.parametrize("kinds", [*combinations(("regression", "sine", "characters", "sum"), 2)], ids="-".join)
+@pytest.mark.parametrize("together", [" ", "."], ids=["as runs", "as seeds"])
+def test_runs_of_different_experiments_are_not_compared(
+    shelf: Shelf, of_each_kind: dict[str, History], kinds: tuple[str, str], together: str
+) -> None:
+    for history in of_each_kind.values():
+        shelf.runs[history.config.key] = snapshot(history)
+    for names in (kinds, kinds[::-1]):
+        keys = [of_each_kind[name].config.key for name in names]
+        status, headers, body = get("/gclip/live", asked(*together.join(keys).split()))
+        assert status == 400
+        assert headers["content-type"].startswith("text/plain")
+        assert body.decode() == "These runs are of different experiments, which cannot be compared side by side."
+        assert {get("/gclip/live", asked(key))[0] for key in keys} == {200}
 
 
 @pytest.mark.parametrize("since", ["-5.-5.-5", "999999999999.999999999999.999999999999", "+1.1.1"])
