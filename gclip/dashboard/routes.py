@@ -72,7 +72,8 @@ def _experiment(snapshot: Snapshot) -> tuple[Hashable, ...]:
 
 async def sweep(request: Request) -> Response:
     """Answer ``?<a sweep's link>&since=VERSION`` with what is new of that sweep; 204 if nothing is."""
-    query, _, since = request.url.query.rpartition("since=")
+    # As it stands in the address: what is no UTF-8 must not fail either.
+    query, _, since = request.scope["query_string"].decode("latin-1").rpartition("since=")
     answer = await run_in_threadpool(lambda: watched(query.rstrip("&")).answer(since))
     if answer is None:
         return PlainTextResponse("This server does not know these runs; reload the page.", status_code=404)

@@ -40,7 +40,7 @@ def shelf(real: dict[str, History], monkeypatch: pytest.MonkeyPatch) -> Shelf:
     return filled
 
 
-def get(path: str, query: Query = (), method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+def get(path: str, query: Query | bytes = (), method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     """Ask the dashboard's own routes, as a server would, and return status, headers and body."""
     scope: dict[str, Any] = {
         "type": "http",
@@ -49,7 +49,7 @@ def get(path: str, query: Query = (), method: str = "GET") -> tuple[int, dict[st
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": urlencode(query).encode(),
+        "query_string": query if isinstance(query, bytes) else urlencode(query).encode(),
         "headers": [],
     }
     sent: list[dict[str, Any]] = []
@@ -181,6 +181,14 @@ def test_runs_of_different_experiments_are_not_compared(
 @pytest.mark.parametrize("since", ["-5.-5.-5", "999999999999.999999999999.999999999999", "+1.1.1"])
 def test_odd_counts_are_answered(shelf: Shelf, since: str) -> None:
     assert get("/gclip/live", asked(*shelf.runs, since=since))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/gclip/live", "/gclip/sweep"])
+@pytest.mark.parametrize(
+    "query", [b"\xdd9", b"low=\xff&since=\xfe", b"run=\xc3&since=0.0.0", b"since=%ff%00", b"&&==&=&"]
+)
+def test_bytes_that_are_no_text_are_no_error(shelf: Shelf, path: str, query: bytes) -> None:
+    assert get(path, query)[0] in (400, 404)
 
 
 def test_the_route_is_for_reading_only(shelf: Shelf) -> None:
