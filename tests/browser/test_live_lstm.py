@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import pytest
-from app_server import Server
+from app_server import PATIENCE, Server
 from live_board import TALL, WIDE, Board, Complaints
 from playwright.sync_api import BrowserContext, TimeoutError
 
@@ -211,7 +211,7 @@ def check_nothing_is_too_wide(board: Board) -> None:
             board.until(f"{BACKGROUND} === '{BACKGROUNDS[scheme]}'")
             # Plotly follows the window a moment later.
             with suppress(TimeoutError):
-                board.page.wait_for_function(f"{SPILLED}.length === 0", timeout=10_000)
+                board.page.wait_for_function(f"{SPILLED}.length === 0", timeout=1000 * PATIENCE)
             assert board.get("document.documentElement.scrollWidth - innerWidth") <= 0
             assert board.get(SPILLED) == []
 
@@ -227,7 +227,7 @@ def test_the_charts_take_the_room_that_the_closed_side_leaves(waves: Board):
     waves.until(f"document.querySelector('.gclip .plot').clientWidth > {before + 50}")
     try:
         with suppress(TimeoutError):
-            waves.page.wait_for_function(f"!{LOOSE}", timeout=3_000)
+            waves.page.wait_for_function(f"!{LOOSE}", timeout=1000 * PATIENCE)
         assert not waves.get(LOOSE)
     finally:
         waves.page.get_by_test_id("stExpandSidebarButton").click()

@@ -27,7 +27,7 @@ def frail(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_a_killed_worker_costs_the_learner_a_sentence(frail: Server, board: Board):
-    board.open(frail.link("NoClip()", NORM, init_seed=13, **LONG | {"epochs": 200, "seeds": 1}), "training")
+    board.open(frail.link("NoClip()", NORM, init_seed=13, **LONG | {"epochs": 600, "seeds": 1}), "training")
     board.until("probe.head > 50")
     (worker,) = frail.workers()
     os.kill(worker, signal.SIGKILL)
@@ -36,7 +36,7 @@ def test_a_killed_worker_costs_the_learner_a_sentence(frail: Server, board: Boar
     cards = board.cards()
     assert [card["state"] for card in cards] == ["done", "done"]
     assert all("gives the same numbers" in card["text"] for card in cards)
-    assert board.steps() == 200 * 16
+    assert board.steps() == 600 * 16
     assert worker not in frail.workers()
 
 

@@ -25,7 +25,7 @@ def test_a_zoom_is_that_of_all_step_charts_and_survives_training(server: Server,
 
 
 def test_charts_are_never_remounted_nor_blank(server: Server, board: Board):
-    board.open(server.link("NoClip()", NORM, epochs=200, init_seed=11), "training")
+    board.open(server.link("NoClip()", NORM, epochs=1000, init_seed=11), "training")
     board.until("probe.head > 50")
     board.get("probe.watch()")
     board.settle()

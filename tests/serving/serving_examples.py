@@ -26,12 +26,17 @@ def fresh_recurrent(n: int = 1, **settings: object) -> list[RecurrentConfig]:
 
 
 def long(n: int = 1, **settings: object) -> list[RunConfig]:
-    """Return ``n`` configs that train for many seconds."""
+    """Return ``n`` configs that train for some seconds: long enough to be seen in mid-run, and to be waited for."""
     return fresh(n, **{"epochs": 1250, **settings})
 
 
-def until(condition: Callable[[], object], timeout: float = 30.0) -> float:
-    """Wait for a condition and return how long it took."""
+def endless(n: int = 1, **settings: object) -> list[RunConfig]:
+    """Return ``n`` configs that still train when a test has done with them, however busy the machine is."""
+    return long(n, **{"hidden_units": 256, "hidden_layers": 2, **settings})
+
+
+def until(condition: Callable[[], object], timeout: float = 120.0) -> float:
+    """Wait for a condition and return how long it took; what must be quick compares that with a bound of its own."""
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < timeout, "waited in vain"

@@ -13,7 +13,7 @@ from gclip.serving.process import Pool
 
 
 def test_a_worker_killed_in_mid_run_costs_nothing_but_time(served):
-    configs = long(2, epochs=300)
+    configs = long(2)
     keys = served.submit(configs, "ann")
     until(lambda: rows(served, keys[0]))
     before = see(served, keys[0]).history
@@ -61,7 +61,7 @@ import sys
 from gclip.serving import Service
 from gclip.training import RunConfig
 service = Service(1, None)
-(key,) = service.submit([RunConfig(epochs=1250)], "ann")
+(key,) = service.submit([RunConfig(epochs=1250, hidden_units=256, hidden_layers=2)], "ann")
 while not service.snapshot(key).history.steps_done:
     pass
 print("training", flush=True)
@@ -77,7 +77,7 @@ def test_workers_leave_when_their_parent_is_killed():
     assert parent.stdout.readline().strip() == b"training"
     parent.kill()
     # The worker holds the other end of stderr: this returns when it has left, and it has a long run to train.
-    _, log = parent.communicate(timeout=3)
+    _, log = parent.communicate(timeout=10)
     assert b"Traceback" not in log
 
 

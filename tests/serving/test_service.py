@@ -4,7 +4,7 @@ import threading
 import time
 
 import numpy as np
-from serving_examples import fresh, fresh_recurrent, long, rows, same, see, settled, until
+from serving_examples import endless, fresh, fresh_recurrent, long, rows, same, see, settled, until
 
 import gclip
 from gclip.clipping import ClipByNorm, ClipByValue, ClipDerivative, NoClip
@@ -80,7 +80,7 @@ def test_a_stopped_summary_goes_on_where_it_was(served):
 
 
 def test_nobody_trains_the_same_run_twice(served, jobs):
-    (config,) = long()
+    (config,) = endless()
     (key,) = served.submit([config, config], "ann")[:1]
     until(lambda: rows(served, key))
     assert served.submit([config], "bob") == [key]
@@ -101,7 +101,7 @@ def test_a_comparison_is_one_batch(served, jobs):
 
 
 def test_waiting_runs_of_all_owners_are_merged(served, jobs):
-    blocks = [key for owner in "abc" for key in served.submit(long(), owner)]
+    blocks = [key for owner in "abc" for key in served.submit(endless(), owner)]
     ann, bob = fresh(3), fresh(2)
     other = fresh(hidden_units=7)
     keys = served.submit(ann, "ann") + served.submit([*bob, ann[0]], "bob") + served.submit(other, "cid")
@@ -115,7 +115,7 @@ def test_waiting_runs_of_all_owners_are_merged(served, jobs):
 
 
 def test_a_slider_moved_away_cancels_and_moved_back_goes_on(served):
-    (config,) = long(epochs=400)
+    (config,) = long()
     (key,) = served.submit([config], "ann")
     until(lambda: rows(served, key))
     served.submit([], "ann")
@@ -129,7 +129,7 @@ def test_a_slider_moved_away_cancels_and_moved_back_goes_on(served):
 
 
 def test_a_batch_goes_on_while_one_lane_is_wanted(served):
-    first, second = long(2, epochs=100)
+    first, second = long(2)
     served.submit([first, second], "ann")
     served.submit([second], "ann")
     assert see(served, first.key).state == "training"
@@ -137,7 +137,7 @@ def test_a_batch_goes_on_while_one_lane_is_wanted(served):
 
 
 def test_stop_keeps_what_others_want(served):
-    mine, ours = long(2, epochs=300)
+    mine, ours = endless(2)
     served.submit([mine, ours], "ann")
     served.submit([ours], "bob")
     until(lambda: rows(served, ours.key))
@@ -146,19 +146,20 @@ def test_stop_keeps_what_others_want(served):
     assert (stopped.state, see(served, ours.key).state) == ("stopped", "training")
     assert "Stopped" in stopped.message
     assert stopped.history.steps_done > 0
-    settled(served, [ours.key])
+    until(lambda: rows(served, ours.key) > stopped.history.steps_done + 500)
     assert rows(served, mine.key) == stopped.history.steps_done
 
 
 def test_a_new_job_is_seen_soon_although_others_run(served):
     until(lambda: all(process.ready for process in served._scheduler.pool.processes))
-    blocks = [key for owner in "ab" for key in served.submit(long(), owner)]
+    blocks = [key for owner in "ab" for key in served.submit(endless(), owner)]
     until(lambda: all(rows(served, key) for key in blocks))
     waits = []
     for _ in range(3):
-        (key,) = served.submit(long(), "ann")
+        (key,) = served.submit(endless(), "ann")
         waits.append(until(lambda key=key: rows(served, key)))
-    assert min(waits) < 0.25
+    assert min(waits) < 2
+    assert {see(served, key).state for key in blocks} == {"training"}
 
 
 def test_snapshots_are_still_and_cheap(served):
@@ -196,14 +197,14 @@ def test_unknown_keys_have_no_snapshot(served):
 
 
 def test_a_session_that_leaves_is_dropped_after_its_grace_and_kept_if_it_returns(make):
-    service: Service = make(1, None, grace=0.2)
-    gone, stays = fresh(2, epochs=500)
+    service: Service = make(1, None, grace=2)
+    gone, stays = endless(2)
     for owner, config in (("gone", gone), ("stays", stays)):
         service.submit([config], owner)
         service.release(owner)
     service.keep("stays")
     assert see(service, gone.key).state in ("waiting", "training")
-    assert until(lambda: service.snapshot(gone.key) is None or see(service, gone.key).state == "stopped") < 2
+    assert until(lambda: service.snapshot(gone.key) is None or see(service, gone.key).state == "stopped") < 20
     assert "gone" not in service._watches
     assert see(service, stays.key).state in ("waiting", "training")
 
@@ -212,5 +213,5 @@ def test_release_never_waits(served):
     with served._lock:
         caller = threading.Thread(target=lambda: (served.release("nobody"), served.keep("nobody")))
         caller.start()
-        caller.join(1)
+        caller.join(10)
         assert not caller.is_alive()
