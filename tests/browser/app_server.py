@@ -50,12 +50,12 @@ class Server:
         workers = self.workers()
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise
-        until(lambda: not [pid for pid in workers if _is_worker(pid)], 10)
+        until(lambda: not [pid for pid in workers if _is_worker(pid)], 60)
 
     def workers(self) -> list[int]:
         """Return the process ids of this server's workers."""
