@@ -13,7 +13,7 @@ from gclip.serving.process import Pool
 
 
 def test_a_worker_killed_in_mid_run_costs_nothing_but_time(served):
-    configs = long(2)
+    configs = long(2, epochs=700)
     keys = served.submit(configs, "ann")
     until(lambda: rows(served, keys[0]))
     before = see(served, keys[0]).history
