@@ -32,6 +32,14 @@ def test_every_step_is_written(tmp_path: Path, ending: str, load, capsys: pytest
     assert f"diverged at step {unclipped.diverged_at}" in capsys.readouterr().out
 
 
+def test_a_run_whose_loss_is_infinite_has_diverged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lost = {"epochs": 2, "clipper": "AutoClip(10.0)", "learning_rate": 10}
+    assert main(["run", str(written(tmp_path, lost))]) == 0
+    [history] = gclip.run([gclip.RunConfig(**lost)])
+    assert history.diverged_at is None
+    assert f"AutoClip(clip_percentile=10.0, window=inf): diverged at step {history.lost_at}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> int:
 
 def summary(history: History) -> str:
     """Say in one line how a run ended."""
-    if history.diverged_at is not None:
-        return f"{history.config.clipper!r}: diverged at step {history.diverged_at}"
+    if history.lost:
+        return f"{history.config.clipper!r}: diverged at step {history.lost_at}"
     losses = f"train loss {history.train_loss[-1]:.6g}, test loss {history.test_loss[-1]:.6g}"
     return f"{history.config.clipper!r}: {history.verdict}, {losses}"

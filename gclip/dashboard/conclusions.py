@@ -39,7 +39,7 @@ def conclusions(runs: Sequence[Shown], chosen: int = 0) -> dict[str, str]:
 
 
 def _alive(runs: Sequence[Shown]) -> list[Shown]:
-    return [run for run in runs if run.history.diverged_at is None]
+    return [run for run in runs if not run.history.lost]
 
 
 def _clipping(runs: Sequence[Shown]) -> list[Shown]:
@@ -47,7 +47,7 @@ def _clipping(runs: Sequence[Shown]) -> list[Shown]:
 
 
 def _loss(runs: Sequence[Shown]) -> str:
-    parts = [f"{r.label} explodes at step {r.history.diverged_at}" for r in runs if r.history.diverged_at is not None]
+    parts = [f"{r.label} explodes at step {r.history.lost_at}" for r in runs if r.history.lost]
     for run in _alive(runs):
         first, last = float(run.history.loss[0]), float(np.median(run.history.loss[-16:].astype(float)))
         if last < first:
@@ -72,7 +72,7 @@ def _epochs(runs: Sequence[Shown]) -> str:
 def _norms(runs: Sequence[Shown]) -> str:
     clipped = [run for run in _clipping(runs) if run.history.clipped.any()]
     parts = []
-    for run in [run for run in runs if run.history.diverged_at is not None][:1]:
+    for run in [run for run in runs if run.history.lost][:1]:
         norms = run.history.total_norm[np.isfinite(run.history.total_norm)].astype(float)
         if len(norms) > 1 and norms[-1] > 2 * norms[0] > 0:
             steps = f"{len(norms) - 1} step{'s' * (len(norms) > 2)}"

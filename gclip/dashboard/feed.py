@@ -51,7 +51,7 @@ def _run(group: Sequence[Snapshot], since: Sequence[int]) -> tuple[dict[str, Any
         "state": _state(group),
         "final": all(snapshot.state in FINAL for snapshot in group),
         "done": min(len(history.loss) for history in histories),
-        "diverged": sorted(h.diverged_at for h in histories if h.diverged_at is not None),
+        "diverged": sorted(h.lost_at for h in histories if h.lost_at is not None),
     }
     return header, {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
 
@@ -81,7 +81,7 @@ def _card(group: Sequence[Snapshot]) -> Verdict:
         return Verdict("training", "Waiting", message or f"Place {place} in the queue.")
     if state in ("failed", "stopped"):
         return Verdict("stuck", state.capitalize(), message or "Press Train again to start it once more.")
-    diverged = sum(history.diverged_at is not None for history in histories)
+    diverged = sum(history.lost for history in histories)
     if state == "done" or diverged == len(histories):
         finished = verdict(histories)
         return Verdict(finished.tone, finished.title, f"{finished.text} {message}".strip())

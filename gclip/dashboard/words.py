@@ -37,15 +37,10 @@ def verdict(histories: Sequence[History]) -> Verdict:
     verdicts = [history.verdict for history in histories]
     tone = max(sorted(set(verdicts)), key=verdicts.count)
     if len(histories) == 1:
-        title = TITLES.get(tone, f"Diverged at step {_diverged_at(histories[0])}")
+        title = TITLES.get(tone, f"Diverged at step {histories[0].lost_at}")
         return Verdict(tone, title, TEXTS[tone](histories[0]) + memory_note(histories[0]))
     title = f"{TITLES.get(tone, 'Diverged')} in {verdicts.count(tone)} of {len(verdicts)} seeds"
     return Verdict(tone, title, _over_seeds(histories))
-
-
-def _diverged_at(history: History) -> int:
-    events = history.post_mortem
-    return next((step for step in (history.diverged_at, *[e.step for e in events]) if step is not None), 0)
 
 
 def post_mortem(history: History) -> str:
@@ -60,7 +55,10 @@ def post_mortem(history: History) -> str:
     told: dict[int, list[str]] = {}
     for event in history.post_mortem:
         told.setdefault(event.step, []).append(words[event.kind].format(event.tensor))
-    return "; ".join([f"Last norms {norms}", *[f"step {s}: {listed(what)}" for s, what in told.items()]]) + "."
+    parts = [f"Last norms {norms}", *[f"step {step}: {listed(what)}" for step, what in told.items()]]
+    if history.diverged_at is None:
+        parts.append(f"the weights stay finite, the test loss is {number(history.test_loss[-1])}")
+    return "; ".join(parts) + "."
 
 
 def memory_note(history: History) -> str:
@@ -83,7 +81,7 @@ ADAPTIVE: dict[type, str] = {
 def warm_up_note(history: History) -> str:
     """Tell that an explosion was over before a rule with a warm-up began to clip."""
     for rule in rules_in(history.config.clipper):
-        if isinstance(rule, ZClip) and _diverged_at(history) <= rule.warmup_steps:
+        if isinstance(rule, ZClip) and (history.lost_at or 0) <= rule.warmup_steps:
             return f" ZClip only watches in its first {rule.warmup_steps} steps: this explosion was quicker."
     return ""
 
@@ -151,7 +149,7 @@ TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "
 
 
 def _over_seeds(histories: Sequence[History]) -> str:
-    steps = [history.diverged_at for history in histories if history.diverged_at is not None]
+    steps = [history.lost_at for history in histories if history.lost_at is not None]
     diverged = f"{len(steps)} of {len(histories)} diverged, at step {min(steps)} to {max(steps)}. " if steps else ""
     losses = [float(history.test_loss[-1]) for history in histories if history.verdict != "diverged"]
     if not losses:

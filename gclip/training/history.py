@@ -75,6 +75,20 @@ class History(Record):
         return sorted(self.events, key=lambda event: (event.step, KINDS.index(event.kind)))
 
     @property
+    def lost_at(self) -> int | None:
+        """The step (from 0) at which the run was lost, or None.
+
+        It is the first after which a weight was not finite; where every weight still is and the last test loss is not,
+        the first at which anything was not finite.
+        """
+        if not self.lost or self.diverged_at is not None:
+            return self.diverged_at
+        if self.events:
+            return self.post_mortem[0].step
+        epochs = int(np.flatnonzero(~np.isfinite(self.test_loss))[0]) + 1
+        return epochs * self.config.steps_per_epoch - 1
+
+    @property
     def last_finite_norms(self) -> np.ndarray:
         """The last eight finite norms before the first that was not, or the run's last eight."""
         bad = np.flatnonzero(~np.isfinite(self.total_norm))

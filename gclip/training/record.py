@@ -113,6 +113,11 @@ class Record:
         return next((event.step for event in self.events if event.kind == "weight"), None)
 
     @property
+    def lost(self) -> bool:
+        """Whether a weight is not finite, or the last test loss: the weights may still be where their loss is not."""
+        return self.diverged_at is not None or bool(len(self.test_loss) and not np.isfinite(self.test_loss[-1]))
+
+    @property
     def baseline(self) -> tuple[float, float]:
         """Train and test loss of the best constant answer."""
         return task_of(self.config).baseline(self.config)
@@ -120,12 +125,10 @@ class Record:
     @property
     def verdict(self) -> str:
         """One of "learned", "still learning", "stuck" (finite, but learned nothing) and "diverged"."""
-        if self.diverged_at is not None:
+        if self.lost:
             return "diverged"
         if not len(self.test_loss):
             return "still learning"
-        if not np.isfinite(self.test_loss[-1]):
-            return "diverged"
         ratio = self.test_loss[-1] / self.baseline[1]
         if not ratio > LEARNED:
             return "learned"

@@ -14,6 +14,13 @@ def real() -> dict[str, History]:
 
 
 @pytest.fixture(scope="session")
+def overflown() -> list[History]:
+    """Real runs over five seeds whose weights stay finite and whose loss does not."""
+    seeds = [{"init_seed": seed, "batch_seed": seed} for seed in range(5)]
+    return gclip.run([RunConfig(clipper="AutoClip(10.0)", learning_rate=10, epochs=20, **seed) for seed in seeds])
+
+
+@pytest.fixture(scope="session")
 def through_time() -> dict[str, dict[str, History]]:
     """Real runs of recurrent networks, by problem and name."""
     configs = [recurrent(problem, **settings) for problem in PROBLEMS for settings in RECURRENT.values()]

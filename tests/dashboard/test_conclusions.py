@@ -64,6 +64,12 @@ def test_a_run_above_its_first_loss_is_not_said_to_fall(real: dict[str, History]
     assert line == "a is above its first loss."
 
 
+def test_a_run_whose_loss_is_infinite_explodes_at_the_step_on_its_card(overflown: list[History]) -> None:
+    notes = conclusions([Shown("a", overflown[0])])
+    assert notes["loss"] == f"a explodes at step {overflown[0].lost_at}."
+    assert "No run has a finite loss" in notes["epochs"]
+
+
 def test_the_epoch_line_names_the_best_on_unseen_rows(real: dict[str, History]) -> None:
     alive = {name: history for name, history in real.items() if history.diverged_at is None}
     share = {name: float(h.test_loss[-1]) / h.baseline[1] for name, h in alive.items()}

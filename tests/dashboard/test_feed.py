@@ -173,6 +173,14 @@ def test_the_header_says_how_far_each_run_is() -> None:
     assert runs[2]["tone"] == "training"
 
 
+def test_a_run_whose_loss_is_infinite_is_marked_where_its_card_says(overflown: list[History]) -> None:
+    header, _ = one([snapshot(overflown[0])])
+    assert header["diverged"] == [overflown[0].lost_at]
+    assert header["title"] == f"Diverged at step {overflown[0].lost_at}"
+    group, _ = one([snapshot(history) for history in overflown])
+    assert group["diverged"] == sorted(int(history.lost_at or 0) for history in overflown)
+
+
 def test_notes_speak_of_the_chosen_run() -> None:
     groups = [[snapshot(history)] for history in SHORT]
     for chosen in (0, 1):

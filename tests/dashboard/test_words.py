@@ -183,6 +183,30 @@ def test_when_all_seeds_diverge_there_is_no_loss_to_give(real: dict[str, History
     assert "Test loss" not in card.text
 
 
+def test_a_run_whose_loss_is_infinite_is_told_with_its_step(overflown: list[History]) -> None:
+    history = overflown[0]
+    assert history.diverged_at is None
+    card = verdict([history])
+    assert (card.tone, card.title) == ("diverged", f"Diverged at step {history.lost_at}")
+
+
+def test_the_card_of_a_run_whose_loss_is_infinite_says_that_its_weights_are_not(
+    overflown: list[History], real: dict[str, History]
+) -> None:
+    assert "; the weights stay finite, the test loss is Inf. " in verdict(overflown[:1]).text
+    silent = altered(real["norm 1"], test_loss=np.full(100, np.nan, np.float32))
+    assert verdict([silent]).text.endswith("; the weights stay finite, the test loss is NaN.")
+    assert "stay finite" not in verdict([real["unclipped"]]).text
+
+
+def test_over_seeds_runs_whose_loss_is_infinite_are_counted(overflown: list[History], real: dict[str, History]) -> None:
+    steps = [history.lost_at for history in overflown]
+    card = verdict(overflown)
+    assert card.title == "Diverged in 5 of 5 seeds"
+    assert f"5 of 5 diverged, at step {min(map(int, steps))} to {max(map(int, steps))}." in card.text
+    assert "1 of 2 diverged" in verdict([overflown[0], real["norm 1"]]).text
+
+
 def test_a_run_that_has_diverged_may_be_told_before_its_first_epoch_ends(real: dict[str, History]) -> None:
     history = until_step(real["unclipped"], 12)
     assert not len(history.test_loss)

@@ -56,6 +56,15 @@ def test_a_finished_run_s_fate_is_its_verdict(trained: Results) -> None:
     assert {"learned", "stuck", "still learning"} <= set(verdicts)
 
 
+def test_the_fate_of_a_run_whose_loss_is_infinite_is_its_verdict() -> None:
+    config = RunConfig(clipper="AutoClip(10.0)", learning_rate=10, epochs=2)
+    [full], [brief] = gclip.run([config]), gclip.run([config], gclip.Summary)
+    assert not brief.events
+    results = Results(made([[LEARNED]] * 2).sweep, [brief, brief])
+    assert fates(results) == [["diverged"], ["diverged"]]
+    assert full.verdict == brief.verdict == "diverged"
+
+
 def test_unclipped_runs_diverge() -> None:
     sweep = Sweep(shared=RunConfig(epochs=2), rule="ClipByTensorNorm", low=1e4, high=1e6, count=2, seeds=1)
     results = Results(sweep, gclip.run([RunConfig(epochs=2)] * 2, gclip.Summary))

@@ -274,6 +274,51 @@ def test_a_norm_that_overflows_is_no_divergence_while_the_weights_are_finite() -
     assert cut(preset(ClipByValue(5.0))[0], 1600, 100, overflow).verdict == "learned"
 
 
+@cache
+def lost_by_loss() -> list[History]:
+    """Runs whose weights stay finite and whose loss does not."""
+    rules = ["AutoClip(10.0)", "AutoClip(50.0)"]
+    return gclip.run([RunConfig(clipper=rule, learning_rate=10, epochs=4) for rule in rules])
+
+
+def test_a_run_is_lost_at_its_first_broken_weight() -> None:
+    for history in preset(NoClip()):
+        assert history.lost_at == history.diverged_at is not None
+    for history in (*preset(ClipByNorm(1.0)), *preset(ClipByNorm(512.0))):
+        assert history.lost_at is None
+
+
+def test_a_run_whose_loss_is_infinite_is_lost_at_the_first_sign_of_it() -> None:
+    for history in lost_by_loss():
+        assert (history.diverged_at, history.verdict) == (None, "diverged")
+        assert not np.isfinite(history.test_loss[-1])
+        assert history.lost_at == history.post_mortem[0].step
+        first = np.flatnonzero(~np.isfinite(history.total_norm) | ~np.isfinite(history.loss))[0]
+        assert history.lost_at == first
+
+
+def test_a_run_that_only_its_test_loss_gives_away_is_lost_when_that_is_first_seen() -> None:
+    history = short(ClipByNorm(1.0))
+    test_loss = np.array([1, np.inf, np.inf], np.float32)
+    silent = History.restore(history.config, history.arrays() | {"test_loss": test_loss}, [])
+    assert (silent.lost_at, silent.verdict) == (2 * history.config.steps_per_epoch - 1, "diverged")
+
+
+def test_a_run_that_was_infinite_and_came_back_is_not_lost() -> None:
+    history = short(ClipByNorm(1.0))
+    arrays = history.arrays() | {"test_loss": np.array([np.inf, 1, 1], np.float32)}
+    back = History.restore(history.config, arrays, [Event("norm", 1, ""), Event("loss", 2, "")])
+    assert (back.lost_at, back.verdict) == (None, "learned")
+
+
+def test_a_run_is_lost_where_its_verdict_says_so() -> None:
+    runs = [*preset(NoClip()), *preset(ClipByNorm(0.1)), *preset(ClipByNorm(512.0)), *lost_by_loss()]
+    for history in runs:
+        brief = gclip.Summary.of(history)
+        assert (history.verdict == "diverged") == history.lost == brief.lost == (history.lost_at is not None)
+        assert brief.verdict == history.verdict
+
+
 # ---- post-mortem
 
 
