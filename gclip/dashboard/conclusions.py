@@ -70,15 +70,16 @@ def _epochs(runs: Sequence[Shown]) -> str:
 
 
 def _norms(runs: Sequence[Shown]) -> str:
-    clipped = [run for run in _clipping(runs) if run.history.clipped.any()]
+    clipped = [run for run in _clipping(runs) if run.history.clipped[run.history.lived].any()]
     parts = []
     for run in [run for run in runs if run.history.lost][:1]:
-        norms = run.history.total_norm[np.isfinite(run.history.total_norm)].astype(float)
+        norms = run.history.total_norm[run.history.lived].astype(float)
+        norms = norms[np.isfinite(norms)]
         if len(norms) > 1 and norms[-1] > 2 * norms[0] > 0:
             steps = f"{len(norms) - 1} step{'s' * (len(norms) > 2)}"
             parts.append(f"{run.label} grows {number(norms[-1] / norms[0])}-fold in {steps}")
     for run in clipped[:2]:
-        raw, cut = np.nanmax(run.history.total_norm), np.nanmax(run.history.clipped_norm)
+        raw, cut = (norms[run.history.lived].max() for norms in (run.history.total_norm, run.history.clipped_norm))
         parts.append(f"{run.label} sees norms up to {number(raw)}, and lets through {number(cut)} at most")
     if parts:
         return f"{'; '.join(parts)}."
@@ -86,18 +87,20 @@ def _norms(runs: Sequence[Shown]) -> str:
 
 
 def _histogram(run: Shown) -> str:
-    norms = run.history.measured[np.isfinite(run.history.measured)]
+    lived = run.history.measured[run.history.lived]
+    norms = lived[np.isfinite(lived)]
     low, middle, high = np.percentile(norms, [10, 50, 90]) if len(norms) else (np.nan,) * 3
     spread = f"between {number(low)} and {number(high)}, half of them below {number(middle)}"
     fixed = not no_what_if(run.history.config.clipper)
     tail = " A threshold in that range clips some steps." if fixed else ""
-    return f"{run.label}: 80 % of what its rule measured lay {spread}.{tail}"
+    seen = "what" if len(norms) == len(lived) else "the finite numbers that"
+    return f"{run.label}: 80 % of {seen} its rule measured lay {spread}.{tail}"
 
 
 def _rate(runs: Sequence[Shown]) -> str:
     parts = []
     for run in _clipping(runs):
-        rate = float(run.history.clipped.mean())
+        rate = float(run.history.clipped[run.history.lived].mean())
         parts.append(f"{run.label} clips {'every step' if rate == 1 else percent(rate) + ' of its steps'}")
     return f"{listed(parts)}." if parts else "No run here has a clipping rule."
 
@@ -131,12 +134,13 @@ def _elements(run: Shown) -> str:
 
 def _rule(run: Shown) -> str:
     history = run.history
-    finite = np.isfinite(history.threshold) & np.isfinite(history.measured)
-    if not finite.any():
+    measured, threshold = history.measured[history.lived], history.threshold[history.lived]
+    told = np.isfinite(threshold) & ~np.isnan(measured)  # an infinite norm is more than any threshold
+    if not told.any():
         acts_inside = derivative_clip(history.config.clipper) is not None
         return f"{run.label} {'clips inside the network' if acts_inside else 'has no threshold'}: none is drawn here."
-    over = float((history.measured[finite] > history.threshold[finite]).mean())
-    low, high = history.threshold[finite].min(), history.threshold[finite].max()
+    over = float((measured[told] > threshold[told]).mean())
+    low, high = threshold[told].min(), threshold[told].max()
     moved = f"moved between {number(low)} and {number(high)}" if high > 1.001 * low else f"stayed at {number(high)}"
     return f"{run.label}: the threshold {moved}; {percent(over)} of the steps measured more."
 

@@ -89,6 +89,11 @@ class History(Record):
         return epochs * self.config.steps_per_epoch - 1
 
     @property
+    def lived(self) -> slice:
+        """The steps before a weight was not finite, at least the first: what comes after them tells of no gradient."""
+        return slice(None if self.diverged_at is None else max(1, self.diverged_at))
+
+    @property
     def last_finite_norms(self) -> np.ndarray:
         """The last eight finite norms before the first that was not, or the run's last eight."""
         bad = np.flatnonzero(~np.isfinite(self.total_norm))

@@ -21,6 +21,14 @@ def overflown() -> list[History]:
 
 
 @pytest.fixture(scope="session")
+def lost() -> dict[str, History]:
+    """Real runs that were clipped and whose weights were lost all the same, by their rule."""
+    rules = ("AdaptiveGradientClip(10.0)", "ClipByTensorNorm(1e30)")
+    configs = [RunConfig(clipper=rule, learning_rate=10, epochs=6) for rule in rules]
+    return dict(zip(rules, gclip.run(configs), strict=True))
+
+
+@pytest.fixture(scope="session")
 def through_time() -> dict[str, dict[str, History]]:
     """Real runs of recurrent networks, by problem and name."""
     configs = [recurrent(problem, **settings) for problem in PROBLEMS for settings in RECURRENT.values()]

@@ -14,7 +14,7 @@ from gclip.clipping import ClipByNorm
 from gclip.dashboard.charts import CHARTS, COMPARISON, SAMPLES, charts_of
 from gclip.dashboard.conclusions import OF_ALL, OF_ONE, Shown, conclusions
 from gclip.dashboard.words import number, percent
-from gclip.training import History, RecurrentConfig, RunConfig
+from gclip.training import History, RecurrentConfig, RunConfig, Summary
 from gclip.training.recurrence import sample_target
 
 LABELS = {name: f"«{name}»" for name in (*RULES, *RECURRENT)}
@@ -124,6 +124,51 @@ def test_the_rate_line_gives_each_rules_share_of_steps(real: dict[str, History])
         assert ("every step" in said) == bool(real[name].clipped.all())
         if rate < 1:
             assert percent(rate) in said
+
+
+def test_the_rate_line_of_a_lost_run_is_the_sweeps_clip_rate(lost: dict[str, History]) -> None:
+    for history in lost.values():
+        assert 0 < (history.diverged_at or 0) < history.steps_done - 1
+        rate = float(Summary.of(history).clip_rate[-1])
+        said = "every step" if rate == 1 else f"{percent(rate)} of its steps"
+        assert conclusions([Shown("a", history)])["rate"] == f"a clips {said}."
+
+
+def test_a_run_that_dies_in_its_first_step_is_judged_by_that_step(lost: dict[str, History]) -> None:
+    history = lost["AdaptiveGradientClip(10.0)"]
+    events = [event._replace(step=0) for event in history.events]
+    notes = conclusions([Shown("a", History.restore(history.config, history.arrays(), events))])
+    assert notes["rate"] == f"a clips {'every step' if history.clipped[0] else '0 % of its steps'}."
+    assert not any("nan" in line for line in notes.values())
+
+
+def test_the_rule_line_of_a_run_whose_norms_overflow_counts_them(
+    overflown: list[History], lost: dict[str, History]
+) -> None:
+    for history in (overflown[0], *lost.values()):
+        lived = slice(history.diverged_at)
+        assert np.isinf(history.measured[lived]).any()
+        over = history.measured[lived] > history.threshold[lived]
+        line = conclusions([Shown("a", history)])["rule"]
+        assert f"; {percent(float(over.mean()))} of the steps measured more." in line
+
+
+def test_the_histogram_line_says_where_it_leaves_out_infinite_norms(overflown: list[History], real: dict) -> None:
+    assert (
+        "80 % of the finite numbers that its rule measured lay" in conclusions([Shown("a", overflown[0])])["histogram"]
+    )
+    assert "80 % of what its rule measured lay" in conclusions([Shown("a", real["norm 1"])])["histogram"]
+
+
+def test_the_norm_line_of_a_lost_run_speaks_of_its_steps_with_finite_weights(lost: dict[str, History]) -> None:
+    history = lost["ClipByTensorNorm(1e30)"]
+    lived = slice(history.diverged_at)
+    line = conclusions([Shown("a", history)])["norms"]
+    assert f"sees norms up to {number(history.total_norm[lived].max())}" in line
+    norms = np.ones(history.steps_done, np.float32)
+    norms[history.diverged_at :] = 7e30
+    after = altered(history, total_norm=norms)
+    assert "7e+30" not in conclusions([Shown("a", after)])["norms"]
 
 
 def test_the_cosine_line_tells_scaling_from_cutting(real: dict[str, History]) -> None:
