@@ -117,32 +117,72 @@ def _score(history: History) -> str:
 
 
 def _not_arrived(history: History) -> str:
-    return f"{_score(history)}. {_too_short(history)}"
+    return f"{_score(history)}. {_pace(history)}"
 
 
-def _too_short(history: History) -> str:
+def _pace(history: History) -> str:
+    """Say what the test losses tell of the steps' length: too short, too long, or neither."""
     recurrent = isinstance(history.config, RecurrentConfig)
-    length = f"{history.config.steps} steps" if recurrent else f"{history.config.epochs} epochs"
-    if history.clipped.mean() > 0.99:
-        return f"Every step is cut so short that {length} are too few."
-    return f"It still needs more {'steps' if recurrent else 'epochs'} or longer steps."
+    count, unit = (history.config.steps, "step") if recurrent else (history.config.epochs, "epoch")
+    cut, falls, far = _every_step(history), _falls(history), _went_far_up(history)
+    if _falls_steadily(history) and not far:
+        too_few = f"{count} {unit}s are too few" if count > 1 else f"one {unit} is too little"
+        return f"Every step is cut so short that {too_few}." if cut else f"It still needs more {unit}s or longer steps."
+    if cut and (far or not falls):
+        return "Every step was clipped, and steps of this length still overshoot."
+    return f"Its test loss still falls: it needs more {unit}s." if falls else "Its test loss no longer falls."
 
 
-PINNED = 0.2
-"""From this share of saturated gate values on, they are the reason why a recurrent network learns nothing."""
+def _every_step(history: History) -> bool:
+    return bool(history.clipped.mean() > 0.99)
+
+
+def _start(history: History) -> float:
+    return max(float(history.loss[0]), history.baseline[1])
+
+
+def _tests(history: History) -> np.ndarray:
+    """Return the test losses, after a first one from which even a run of one epoch falls."""
+    return np.array([2 * _start(history), *history.test_loss.astype(float)])
+
+
+def _falls(history: History) -> bool:
+    """Say whether the lowest test loss is among the last tenth, and the last is near it."""
+    tests = _tests(history)
+    late = -(-len(tests) // 10)
+    return bool(tests[-late:].min() < tests[:-late].min() and tests[-1] < 1.05 * tests.min())
+
+
+def _falls_steadily(history: History) -> bool:
+    """Say whether each test is lower than the one before, save a few: steps too short lead nowhere but down.
+
+    So they do where they are so short that rounding hides it.
+    """
+    tests = _tests(history)
+    frozen = tests[1:].max() < 1.0001 * tests[1:].min()
+    return bool(frozen or (_falls(history) and (np.diff(tests[len(tests) // 2 - 1 :]) < 0).mean() >= 0.8))
+
+
+def _went_far_up(history: History) -> bool:
+    """Say whether a test loss stood far above the start: only steps too long lead there."""
+    return not history.test_loss.max() < 2 * _start(history)
+
+
+IDLE = 0.2
+"""From this share of dead units or of saturated gate values on, they are a reason why a network learns nothing."""
 
 
 def _stuck(history: History) -> str:
-    idle, score = float(history.dead_units[-1]), _score(history)
-    if not isinstance(history.config, RecurrentConfig):
-        why = f" {percent(idle)} of the hidden units never fire: dead ReLUs have no gradient to learn from."
-        return f"{score}.{why if idle else ''}"
-    if idle < PINNED:
-        return f"{score}. {_too_short(history) if history.clipped.mean() > 0.99 else 'Its gradient led nowhere.'}"
-    return (
-        f"{score}. Of its gates' values, {percent(idle)} are pinned at a limit, where no gradient passes. An explosion "
-        "in a recurrent network often ends so, without any NaN."
-    )
+    idle = float(history.dead_units[-1])
+    if idle < IDLE:
+        return f"{_score(history)}. {_pace(history)}"
+    if isinstance(history.config, RecurrentConfig):
+        return (
+            f"{_score(history)}. Of its gates' values, {percent(idle)} are pinned at a limit, where no gradient "
+            "passes. An explosion in a recurrent network often ends so, without any NaN."
+        )
+    why = f"{percent(idle)} of the hidden units never fire: dead ReLUs have no gradient to learn from."
+    return f"{_score(history)}. {why}{' ' + _pace(history) if _every_step(history) else ''}"
 
 
 TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": _diverged}

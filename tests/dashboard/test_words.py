@@ -150,6 +150,75 @@ def test_a_threshold_too_tight_has_not_arrived(real: dict[str, History]) -> None
     assert percent(float(history.test_loss[-1]) / history.baseline[1]) in card.text
 
 
+SHORT_STEPS, LONG_STEPS = "Every step is cut so short that", "steps of this length still overshoot"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"clipper": "ClipByNorm(0.1)", "epochs": 30}, SHORT_STEPS),
+        ({"clipper": "ClipByNorm(0.001)", "epochs": 30}, SHORT_STEPS),
+        ({"clipper": "ClipByNorm(1.0)", "epochs": 10, "learning_rate": 0.001}, SHORT_STEPS),
+        ({"clipper": "ClipByTensorNorm(0.01)", "epochs": 10, "init_seed": 1, "batch_seed": 1}, SHORT_STEPS),
+        ({"clipper": "ClipByValue(0.01)", "epochs": 10, "learning_rate": 0.001}, SHORT_STEPS),
+        ({"clipper": "ClipByNorm(1.0)", "epochs": 1}, SHORT_STEPS),
+        ({"clipper": "ClipByNorm(1.0)", "epochs": 30, "learning_rate": 3.0}, LONG_STEPS),
+        ({"clipper": "ClipByNorm(1.0)", "epochs": 10, "learning_rate": 3.0, "init_seed": 1}, LONG_STEPS),
+        ({"clipper": "ClipByTensorNorm(10.0)", "epochs": 10, "learning_rate": 0.3}, LONG_STEPS),
+        # It comes back from far above: at the end it falls, and yet its steps are too long.
+        ({"clipper": "ClipByValue(1.0)", "epochs": 10, "learning_rate": 0.3}, LONG_STEPS),
+        ({"clipper": "ClipByValue(10.0)", "epochs": 10, "learning_rate": 0.1}, LONG_STEPS),
+    ],
+    ids=str,
+)
+def test_steps_are_said_to_be_too_short_or_too_long_where_the_other_way_helps(settings: dict, said: str) -> None:
+    rate = settings.get("learning_rate", 0.01)
+    rates = [{"learning_rate": rate * by} for by in (1, 1 / 3, 3)]
+    history, shorter, longer = gclip.run([RunConfig.model_validate(settings | other) for other in rates])
+    assert history.clipped.all()
+    assert verdict([history]).tone in ("still learning", "stuck")
+    assert [text for text in (SHORT_STEPS, LONG_STEPS) if text in verdict([history]).text] == [said]
+    better, worse = (longer, shorter) if said == SHORT_STEPS else (shorter, longer)
+    assert better.test_loss[-1] < history.test_loss[-1]
+    assert better.test_loss[-1] < worse.test_loss[-1]
+
+
+@pytest.mark.parametrize(
+    ("problem", "learning_rate", "said"),
+    [("sine", 0.01, SHORT_STEPS), ("sum", 0.3, SHORT_STEPS), ("characters", 1.0, SHORT_STEPS)]
+    + [("sine", 100.0, LONG_STEPS), ("sum", 30.0, LONG_STEPS)],
+)
+def test_steps_of_recurrent_runs_are_told_apart_as_well(problem: str, learning_rate: float, said: str) -> None:
+    [history] = gclip.run([recurrent(problem, clipper="ClipByNorm(0.003)", learning_rate=learning_rate, steps=200)])
+    assert history.verdict in ("still learning", "stuck")
+    assert history.clipped.mean() > 0.99
+    assert [text for text in (SHORT_STEPS, LONG_STEPS) if text in verdict([history]).text] == [said]
+
+
+def test_steps_too_short_to_change_a_weight_are_not_said_to_overshoot() -> None:
+    [history] = gclip.run([RunConfig(clipper="ClipByNorm(1e-30)", epochs=5)])
+    assert len(set(history.test_loss.tolist())) == 1
+    assert SHORT_STEPS in verdict([history]).text
+
+
+def test_a_run_clipped_now_and_then_is_said_to_need_time_only_while_it_falls(real: dict[str, History]) -> None:
+    [slow] = gclip.run([RunConfig(learning_rate=1e-6, epochs=10)])
+    assert (slow.verdict, slow.clipped.any()) == ("stuck", False)
+    assert "It still needs more epochs or longer steps." in verdict([slow]).text
+    flat = altered(slow, test_loss=slow.test_loss[::-1].copy() * np.linspace(1, 2, 10, dtype=np.float32))
+    assert "more epochs" not in verdict([flat]).text
+    assert verdict([flat]).text.endswith(" Its test loss no longer falls.")
+    back = altered(slow, test_loss=np.geomspace(10, 0.5, 10).astype(np.float32) * np.float32(slow.baseline[1]))
+    assert verdict([back]).text.endswith(" Its test loss still falls: it needs more epochs.")
+
+
+def test_a_few_dead_units_are_no_reason(real: dict[str, History]) -> None:
+    [history] = gclip.run([RunConfig(clipper="ClipByNorm(0.001)", epochs=10)])
+    few, many = (altered(history, dead_units=np.full(10, share, np.float32)) for share in (0.04, 0.6))
+    assert "never fire" not in verdict([few]).text
+    assert "60 % of the hidden units never fire" in verdict([many]).text
+
+
 def test_the_card_has_three_texts(real: dict[str, History]) -> None:
     for history in real.values():
         card = verdict([history]).as_dict()
