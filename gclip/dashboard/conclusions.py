@@ -10,7 +10,7 @@ import numpy as np
 from gclip.clipping import NoClip, derivative_clip
 from gclip.dashboard.labels import no_what_if
 from gclip.dashboard.stories import naive
-from gclip.dashboard.words import listed, number, percent
+from gclip.dashboard.words import listed, number, part, percent
 from gclip.training import History, RecurrentConfig
 from gclip.training.recurrence import sample_target
 
@@ -59,9 +59,12 @@ def _loss(runs: Sequence[Shown]) -> str:
 
 def _epochs(runs: Sequence[Shown]) -> str:
     alive = _alive(runs)
-    if scored := [run for run in alive if len(run.history.test_loss) and np.isfinite(run.history.test_loss[-1])]:
+    if scored := [run for run in alive if len(run.history.test_loss)]:
         share, best = min((float(r.history.test_loss[-1]) / r.history.baseline[1], r.label) for r in scored)
-        return f"Best so far: {best}, with {percent(share)} of the loss of {naive(scored[0].history.config)}."
+        beaten = naive(scored[0].history.config)
+        if share < 1:
+            return f"Best so far: {best}, with {part(share)} the loss of {beaten}."
+        return f"No run beats {beaten} so far; the best, {best}, has {part(share)} its loss."
     if alive:
         return ""
     if any(np.isfinite(run.history.test_loss).any() for run in runs):

@@ -111,9 +111,12 @@ def _learned(history: History) -> str:
 
 def _score(history: History) -> str:
     test, baseline = float(history.test_loss[-1]), history.baseline[1]
-    share = test / baseline
-    compared = f"{percent(share)} of" if share < 10 else f"{number(share)} times that of"
-    return f"Test loss {number(test)}, {compared} {naive(history.config)} ({number(baseline)})"
+    return f"Test loss {number(test)}, {part(test / baseline)} that of {naive(history.config)} ({number(baseline)})"
+
+
+def part(share: float) -> str:
+    """Write a share in front of its whole: in per cent of it, or where it is large, as so many times it."""
+    return f"{percent(share)} of" if share < 10 else f"{number(share)} times"
 
 
 def _not_arrived(history: History) -> str:

@@ -80,6 +80,30 @@ def test_the_epoch_line_names_the_best_on_unseen_rows(real: dict[str, History]) 
     assert not any(LABELS[name] in line for name in RULES if name != best)
 
 
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.5, "Best so far: a, with 50 % of the loss of predicting the mean."),
+        (1, "No run beats predicting the mean so far; the best, a, has 100 % of its loss."),
+        (1.5, "No run beats predicting the mean so far; the best, a, has 150 % of its loss."),
+        (2000, "No run beats predicting the mean so far; the best, a, has 2,000 times its loss."),
+    ],
+)
+def test_the_best_of_runs_that_learned_nothing_is_not_praised(
+    real: dict[str, History], share: float, said: str
+) -> None:
+    history = real["norm 1"]
+    losses = np.full(100, share, np.float32) * np.float32(history.baseline[1])
+    assert conclusions([Shown("a", altered(history, test_loss=losses))])["epochs"] == said
+
+
+def test_a_huge_loss_is_not_written_in_per_cent() -> None:
+    [history] = gclip.run([RunConfig(clipper=ClipByNorm(1e4), learning_rate=1000.0, epochs=10)])
+    line = conclusions([Shown("a", history)])["epochs"]
+    assert line.startswith("No run beats predicting the mean so far; the best, a, has ")
+    assert line.endswith(" times its loss.")
+
+
 def test_with_all_diverged_the_epoch_line_says_so(real: dict[str, History]) -> None:
     line = conclusions(shown(real, "unclipped"))["epochs"]
     assert "No run has a finite loss" in line
@@ -391,7 +415,12 @@ def test_the_test_line_names_the_best_run_and_what_it_beats(through_time: Throug
     best = min(share, key=lambda name: share[name])
     line = conclusions(shown(through_time[problem], *RECURRENT))["tests"]
     beaten = "guessing by how often each letter occurs" if problem == "characters" else "predicting the mean"
-    assert line == f"Best so far: {LABELS[best]}, with {percent(share[best])} of the loss of {beaten}."
+    if share[best] < 1:
+        assert line == f"Best so far: {LABELS[best]}, with {percent(share[best])} of the loss of {beaten}."
+    else:
+        assert (
+            line == f"No run beats {beaten} so far; the best, {LABELS[best]}, has {percent(share[best])} of its loss."
+        )
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
@@ -428,7 +457,8 @@ def test_a_run_with_finite_weights_and_no_finite_test_loss_is_not_the_best(throu
     history = through_time["sum"]["norm"]
     odd = altered(history, test_loss=np.full(3, value, np.float32))
     line = conclusions([Shown("odd", odd), Shown("sound", history)])["tests"]
-    assert line.startswith("Best so far: sound,")
+    assert "sound" in line
+    assert "odd" not in line
     assert "NaN" not in conclusions([Shown("odd", odd)]).get("tests", "")
 
 

@@ -185,8 +185,13 @@ def test_steps_are_said_to_be_too_short_or_too_long_where_the_other_way_helps(se
 
 @pytest.mark.parametrize(
     ("problem", "learning_rate", "said"),
-    [("sine", 0.01, SHORT_STEPS), ("sum", 0.3, SHORT_STEPS), ("characters", 1.0, SHORT_STEPS)]
-    + [("sine", 100.0, LONG_STEPS), ("sum", 30.0, LONG_STEPS)],
+    [
+        ("sine", 0.01, SHORT_STEPS),
+        ("sum", 0.3, SHORT_STEPS),
+        ("characters", 1.0, SHORT_STEPS),
+        ("sine", 100.0, LONG_STEPS),
+        ("sum", 30.0, LONG_STEPS),
+    ],
 )
 def test_steps_of_recurrent_runs_are_told_apart_as_well(problem: str, learning_rate: float, said: str) -> None:
     [history] = gclip.run([recurrent(problem, clipper="ClipByNorm(0.003)", learning_rate=learning_rate, steps=200)])
