@@ -35,7 +35,19 @@ def target_figure(config: Config) -> go.Figure:
 def target_words(config: Config) -> str:
     """Say what the target's size means for the first gradient."""
     y = targets(config)
-    facts = f"{len(y):,} targets from {number(y.min())} to {number(y.max())}, standard deviation {number(y.std())}."
+    size = number(y.std())
+    facts = f"{len(y):,} targets from {number(y.min())} to {number(y.max())}, standard deviation {size}."
     if y.std() > 10:
         return f"{facts} Errors this large make a squared-error gradient of the same size: that is what explodes."
-    return f"{facts} At this scale errors and gradients start near 1, and nothing explodes."
+    if not 1 / 3 < y.std() < 3:
+        return f"{facts} Errors start near {size}."
+    calm = ": at the tutorial's learning rate nothing explodes" if _is_gentle(config) else ""
+    return f"{facts} At this scale errors and gradients start near 1{calm}."
+
+
+def _is_gentle(config: Config) -> bool:
+    """Say whether the run is trained as gently as the tutorial's: longer steps explode at any scale."""
+    usual = RunConfig()
+    bounds = ("learning_rate", "momentum", "hidden_units", "hidden_layers")
+    within = all(getattr(config, name) <= getattr(usual, name) for name in bounds)
+    return within and config.batch_size >= usual.batch_size

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gclip
 from gclip.dashboard.data import target_figure, target_words, targets
 from gclip.training import RunConfig
 from gclip.training.problems import make_data
@@ -30,10 +31,36 @@ def test_the_words_give_range_and_spread() -> None:
     assert all(fact in words for fact in ("1,000 targets", "-436", "575", "standard deviation 153", "explodes"))
 
 
-def test_a_scaled_target_explodes_nothing() -> None:
+def test_a_scaled_target_explodes_nothing_at_the_tutorials_settings() -> None:
     words = target_words(SCALED)
-    assert "nothing explodes" in words
+    assert "start near 1: at the tutorial's learning rate nothing explodes." in words
     assert f"{targets(SCALED).std():.3g}" in words
+
+
+TAME = [{}, {"learning_rate": 0.001}, {"n_features": 200, "n_informative": 200}, {"noise": 1000.0}, {"n_samples": 20}]
+TAME += [{"loss": "MAE"}, {"optimizer": "Adam"}, {"optimizer": "RMSprop"}, {"batch_size": 500}, {"hidden_units": 1}]
+WILD: list[dict[str, Any]] = [
+    {"learning_rate": 0.5},
+    {"batch_size": 1},
+    {"momentum": 0.999},
+    {"hidden_units": 512, "hidden_layers": 4},
+]
+
+
+@pytest.mark.parametrize("settings", [*TAME, *WILD], ids=str)
+def test_nothing_is_said_to_explode_where_nothing_does(settings: dict[str, Any]) -> None:
+    configs = [RunConfig(**{"standardize_target": True, "epochs": 20} | settings, init_seed=seed) for seed in range(3)]
+    tame = settings in TAME
+    assert any(history.lost for history in gclip.run(configs)) != tame
+    words = target_words(configs[0])
+    assert "start near 1" in words
+    assert ("nothing explodes" in words) == tame
+
+
+def test_an_error_that_does_not_start_near_1_is_not_said_to() -> None:
+    small = RunConfig(n_features=1, n_informative=1, noise=0.0, data_seed=24)
+    assert 3 < targets(small).std() < 10
+    assert target_words(small).endswith(f" Errors start near {targets(small).std():.3g}.")
 
 
 @pytest.mark.parametrize("config", [RAW, SCALED, RunConfig(n_samples=20, n_features=1), RunConfig(noise=1000.0)])

@@ -436,6 +436,9 @@ def test_the_page_tells_the_datas_facts() -> None:
     at.toggle(key="shared.standardize_target").set_value(True)
     fine(at.run())
     assert "nothing explodes" in " ".join(caption.value for caption in at.caption)
+    at.number_input(key="shared.learning_rate").set_value(0.5)
+    fine(at.run())
+    assert "nothing explodes" not in " ".join(caption.value for caption in at.caption)
 
 
 @pytest.mark.parametrize("library", ["PyTorch", "Keras"])
