@@ -9,6 +9,7 @@ from gclip.dashboard.data import target_figure, target_words
 from gclip.dashboard.notices import link_to, refusals, service_notices
 from gclip.dashboard.palette import styles
 from gclip.dashboard.state import State
+from gclip.dashboard.stories import what_differs
 from gclip.dashboard.sweep.settings import around, write
 
 state = State(COMPARE)
@@ -21,8 +22,8 @@ with st.sidebar:
 
 st.title("Clipped and unclipped, side by side")
 st.markdown(
-    "Same data, same initial weights, same batches: **the rule is all that differs.** Move a threshold at the side and "
-    "that run trains again at once. An explosion happens within the first 20 steps: watch them in slow motion."
+    f"{what_differs(comparison)} Move a threshold at the side and that run trains again at once. At the tutorial's "
+    "settings an unclipped run is lost by step 10: watch the first steps in slow motion."
 )
 refusals(refused)
 service_notices()

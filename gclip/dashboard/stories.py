@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from gclip.dashboard.benches import EXPERIMENTS
+from gclip.dashboard.settings import Comparison
 from gclip.training import Config, RecurrentConfig, RunConfig
+from gclip.training.phrases import listed
 
 TASKS = {
     "sine": "At every time step the network predicts the next value of a noisy wave.",
@@ -35,6 +37,24 @@ def story(config: Config) -> str:
         parts.append(BAD_BATCH.format(step=config.bad_step, scale=config.bad_scale))
     name = next((name for name, own in EXPERIMENTS.items() if own.shared == config), "")
     return " ".join([f"**{name}.**" if name else "", *parts, CLAIMS.get(name, "")]).strip()
+
+
+WORDS = {
+    "clipper": "the rule",
+    "learning_rate": "the learning rate",
+    "standardize_target": "the scale of the target",
+    "cell": "the cell",
+    "weight_gain": "the weight gain",
+}
+"""What a page calls the settings in which runs may differ."""
+
+
+def what_differs(comparison: Comparison) -> str:
+    """Say what the runs of a comparison have in common, and what they have not."""
+    first = [group[0] for group in comparison.configs()]
+    names = [name for name in WORDS if len({getattr(config, name, None) for config in first}) > 1] or ["clipper"]
+    verb = "are all that differ" if len(names) > 1 else "is all that differs"
+    return f"Same data, same initial weights, same batches: **{listed([WORDS[name] for name in names])} {verb}.**"
 
 
 def naive(config: Config) -> str:

@@ -429,6 +429,13 @@ def test_a_refused_setting_stays_told_until_something_changes() -> None:
     assert not in_step(at.run()).warning
 
 
+def test_the_page_says_what_differs_between_its_runs() -> None:
+    at = compare()
+    assert "**the rule is all that differs.**" in at.markdown[0].value
+    add(at, "No clipping, scaled target")
+    assert "**the rule and the scale of the target are all that differ.**" in at.markdown[0].value
+
+
 def test_the_page_tells_the_datas_facts() -> None:
     at = compare()
     captions = " ".join(caption.value for caption in at.caption)
