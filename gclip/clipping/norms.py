@@ -9,7 +9,10 @@ from gclip.clipping.rule import Tensors
 
 
 def tensor_norms(grads: Tensors, norm_type: float = 2.0) -> Tensor:
-    """Return the p-norm of every tensor by itself, ``[lanes, tensors]``."""
+    """Return the p-norm of every tensor by itself, ``[lanes, tensors]``.
+
+    ``||g_t||_p = (sum_i |g_ti|^p)^(1/p)`` over the elements ``i`` of tensor ``t``; for p = inf the largest ``|g_ti|``.
+    """
     norms = [torch.linalg.vector_norm(g.flatten(1), norm_type, dim=1) for g in map(at_least_2d, grads.values())]
     return torch.stack(norms, dim=1)
 

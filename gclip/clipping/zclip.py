@@ -45,8 +45,8 @@ class ZClip:
     from then on ``mean <- alpha * mean + (1 - alpha) * n``, ``var <- alpha * var + (1 - alpha) * (n - mean)^2``, with
     ``c`` in place of a norm that was clipped. A step that is not clipped reports the norm from which on it would have
     been, ``mean + z_thresh * (std + eps)``. A non-finite norm is never remembered; in the reference one NaN turns the
-    rule off for good. The gradient that has it is left as it is if it holds a NaN; an infinite norm leaves zeros, and
-    NaN where an element was infinite.
+    rule off for good. The gradient that has it is left as it is if it holds a NaN, or if nothing bounds it yet; else an
+    infinite norm leaves zeros, and NaN where an element was infinite.
 
     Args:
         z_thresh: how many standard deviations above the mean a norm may lie, > 0.

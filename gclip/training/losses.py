@@ -19,6 +19,7 @@ class Loss:
 
 
 def _huber(error: Tensor) -> Tensor:
+    """Return the mean of ``e^2 / 2`` where ``|e| < delta`` and ``delta * (|e| - delta / 2)`` elsewhere; delta is 1."""
     size = error.abs()
     return (0.5 * error.square()).where(size < 1, size - 0.5).mean(-1)
 

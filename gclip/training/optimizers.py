@@ -36,7 +36,12 @@ class SGD:
 
 
 class Adam:
-    """Adam with torch's defaults (betas .9 and .999, eps 1e-8); ``momentum`` is not used."""
+    """Adam: ``m <- beta1 * m + (1 - beta1) * g;  s <- beta2 * s + (1 - beta2) * g^2``, and with both means freed of
+    their start at 0, ``M = m / (1 - beta1^t);  S = s / (1 - beta2^t)`` at step ``t = 1, 2, ...``,
+    ``p <- p - learning_rate * M / (sqrt(S) + eps)``.
+
+    With torch's defaults (betas .9 and .999, eps 1e-8); ``momentum`` is not used.
+    """
 
     beta1, beta2, eps = 0.9, 0.999, 1e-8
 
@@ -55,7 +60,10 @@ class Adam:
 
 
 class RMSprop:
-    """RMSprop with torch's defaults (alpha .99, eps 1e-8); ``momentum`` is not used."""
+    """RMSprop: ``s <- alpha * s + (1 - alpha) * g^2;  p <- p - learning_rate * g / (sqrt(s) + eps)``.
+
+    With torch's defaults (alpha .99, eps 1e-8); ``momentum`` is not used.
+    """
 
     alpha, eps = 0.99, 1e-8
 

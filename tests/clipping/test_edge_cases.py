@@ -40,6 +40,7 @@ AT = C / (C + 1e-6)  # torch does not compare: at the threshold it still multipl
 NORM1, NORM2, NORM3, NORM_INF = (ClipByNorm(C, p) for p in (1.0, 2.0, 3.0, inf))
 TENSOR, VALUE = ClipByTensorNorm(C), ClipByValue(C)
 RMS, UNIT, SAME_LENGTH = ClipByBlockRMS(C), AdaptiveGradientClip(C / 2**0.5), NormalizeGradient(C)  # the weights are 1
+BOUND = ZClip(max_grad_norm=C)
 
 # what happens, the rule, gradients of two tensors, and what they become
 TABLE: list[tuple[str, Clipper, list[list[float]], list[list[float]]]] = [
@@ -52,6 +53,10 @@ TABLE: list[tuple[str, Clipper, list[list[float]], list[list[float]]]] = [
     ("Inf becomes NaN, all others 0", SAME_LENGTH, [[inf, -3], [4]], [[nan, -0.0], [0]]),
     ("Inf becomes NaN in its own tensor", RMS, [[inf, -3], [4]], [[nan, -0.0], [4]]),
     ("Inf becomes NaN in its own unit", UNIT, [[inf, -3], [2]], [[nan, -0.0], [2]]),
+    ("Inf becomes NaN, all others 0", BOUND, [[inf, -3], [4]], [[nan, -0.0], [0]]),
+    ("an overflowing norm leaves 0", BOUND, [[3e20, 4e20], [1]], [[0, 0], [0]]),
+    ("a NaN is left as it is", BOUND, [[nan, 3], [4]], [[nan, 3], [4]]),
+    ("nothing bounds it in the warm-up", ZClip(), [[inf, -3], [4]], [[inf, -3], [4]]),
     ("an overflowing norm leaves 0", SAME_LENGTH, [[3e20, 4e20], [1]], [[0, 0], [0]]),
     ("an overflowing norm leaves 0 of its tensor", RMS, [[3e20, 4e20], [1]], [[0, 0], [1]]),
     ("an overflowing norm leaves 0 of its unit", UNIT, [[3e20, 4e20], [1]], [[0, 0], [1]]),
