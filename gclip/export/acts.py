@@ -45,11 +45,20 @@ def constants_of(acts: Sequence[Act]) -> dict[str, object]:
     return {name: value for act in acts for name, value in act.constants.items()}
 
 
-def _flat(rule: Clipper, layers: tuple[str, ...], where: tuple[str, ...] | None) -> list[Act]:
+def rules_of(rule: Clipper) -> list[Clipper]:
+    """Return the rules that change a gradient, in order: chains are laid flat, `NoClip` is left out."""
     if isinstance(rule, Chain):
-        return [act for member in rule.rules for act in _flat(member, layers, where)]
-    if isinstance(rule, PerLayer):
-        rest = tuple(name for name in layers if name not in rule.names)
-        parts = [(rule.rest, rest), *[(member, (name,)) for name, member in rule.layers]]
-        return [act for member, part in parts if part for act in _flat(member, layers, part)]
-    return [] if isinstance(rule, NoClip) else [Act(rule, where)]
+        return [part for member in rule.rules for part in rules_of(member)]
+    return [] if isinstance(rule, NoClip) else [rule]
+
+
+def _flat(rule: Clipper, layers: tuple[str, ...], where: tuple[str, ...] | None) -> list[Act]:
+    return [act for part in rules_of(rule) for act in _by_layer(part, layers, where)]
+
+
+def _by_layer(rule: Clipper, layers: tuple[str, ...], where: tuple[str, ...] | None) -> list[Act]:
+    if not isinstance(rule, PerLayer):
+        return [Act(rule, where)]
+    rest = tuple(name for name in layers if name not in rule.names)
+    parts = [(rule.rest, rest), *[(member, (name,)) for name, member in rule.layers]]
+    return [act for member, part in parts if part for act in _flat(member, layers, part)]

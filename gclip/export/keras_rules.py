@@ -9,14 +9,12 @@ from gclip.clipping import (
     AdaGC,
     AdaptiveGradientClip,
     AutoClip,
-    Chain,
     ClipByBlockRMS,
     ClipByNorm,
     ClipByTensorNorm,
     ClipByValue,
     ClipDerivative,
     Clipper,
-    NoClip,
     NormalizeGradient,
     PerLayer,
     ZClip,
@@ -51,13 +49,6 @@ REASONS: dict[type, str] = {
     ClipDerivative: "they act on the finished gradient, and a layer hands out no derivative between its time steps",
 }
 """Why the three arguments cannot do it."""
-
-
-def rules_of(rule: Clipper) -> list[Clipper]:
-    """Return the rules that change a gradient, in order: chains are laid flat, `NoClip` is left out."""
-    if isinstance(rule, Chain):
-        return [part for member in rule.rules for part in rules_of(member)]
-    return [] if isinstance(rule, NoClip) else [rule]
 
 
 def clipping(rules: list[Clipper]) -> tuple[dict[str, object], dict[str, str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gclip.export import numpy_data, text
-from gclip.export.keras_rules import MEANING, NOT_HERE, clipping, rules_of
+from gclip.export.acts import rules_of
+from gclip.export.keras_rules import MEANING, NOT_HERE, clipping
 from gclip.export.numpy_data import by_norm, differs
 from gclip.export.text import Bracket
 from gclip.training import Config, RecurrentConfig, RunConfig

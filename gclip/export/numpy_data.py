@@ -100,10 +100,10 @@ def regression_data(config: RunConfig) -> str:
     return text.lines(MAKE_DATA, FLOATS, *scaling, SPLIT)
 
 
-def drawing(config: RecurrentConfig, columns: int) -> dict[str, str]:
-    """Return what yields the numbers of the steps, and the lines that draw a step's batch."""
+def drawing(config: RecurrentConfig, columns: int, generator: str = "random") -> dict[str, str]:
+    """Return the name of a step's number, and the lines that draw its batch from the generator of this name."""
     bad = BAD if config.has_bad_step else ""
-    drawn = text.lines("x, y = draw(BATCH_SIZE, random)", bad)
+    drawn = text.lines(f"x, y = draw(BATCH_SIZE, {generator})", bad)
     return {"step": "step" if bad else "_", "draw": text.indent(drawn, columns)}
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gclip.clipping import derivative_clip
 from gclip.export import text
-from gclip.export.numpy_data import ZEN
+from gclip.export.numpy_data import ZEN, drawing
 from gclip.export.torch_parts import Parts
 from gclip.training import RecurrentConfig
 from gclip.training.recurrent_config import GATES
@@ -138,10 +138,6 @@ GAIN = """\
 for gate in model.{layer}.weight_hh_l0.detach().chunk({gates}):
     nn.init.orthogonal_(gate, WEIGHT_GAIN, generator)"""
 
-BAD = """\
-if step == BAD_STEP:
-    y = y * BAD_SCALE"""
-
 LOOP = """\
 stream = torch.Generator().manual_seed(BATCH_SEED)
 losses = []
@@ -189,9 +185,9 @@ def parts(config: RecurrentConfig) -> Parts:
         data=problem.data,
         network=network(config, problem),
         weights=text.lines(WEIGHTS, gain) + f"\n\nloss_function = nn.{problem.loss}()",
-        loop=LOOP.format(clip="{clip}", **drawing(config, 4)),
+        loop=LOOP.format(clip="{clip}", **drawing(config, 4, "stream")),
         columns=4,
-        batches=BATCHES.format(**drawing(config, 12)),
+        batches=BATCHES.format(**drawing(config, 12, "stream")),
         score=SCORE.format(test=problem.test),
         notes=[NEAR],
     )
@@ -206,10 +202,3 @@ def network(config: RecurrentConfig, problem: Problem) -> list[str]:
     start, step = text.indent(START[config.cell], 8), text.indent(STEP[config.cell], 12)
     cut = f"answer = {problem.answer}\ncut_derivative(answer, OUTPUT_CLIP)\nreturn answer"
     return [CUT, UNROLLED.format(start=start, step=step, answer=text.indent(cut, 8), **named)]
-
-
-def drawing(config: RecurrentConfig, columns: int) -> dict[str, str]:
-    """Return the name of a step's number, and the lines that draw its batch."""
-    bad = BAD if config.has_bad_step else ""
-    drawn = text.lines("x, y = draw(BATCH_SIZE, stream)", bad)
-    return {"step": "step" if bad else "_", "draw": text.indent(drawn, columns)}
