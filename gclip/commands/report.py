@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gclip.sweeping import FATES, Results, suggest
+from gclip.sweeping import FATES, KINDS, Results, suggest
 from gclip.training.phrases import number
-
-SECOND_AXIS = {"learning_rate": "learning rate", "both": "value"}
 
 LINE = "{:>13} {:>10} {:>10} {:>22} {:>9}  {:>7} {:>8} {:>5} {:>8}"
 HEAD = LINE.format(
@@ -87,13 +85,13 @@ def suggestion(results: Results) -> Iterator[str]:
 
 def overview(results: Results) -> Iterator[str]:
     """Yield the best cell of each place of a map's second axis; all cells are in the written table."""
-    name = SECOND_AXIS[results.sweep.kind]
+    name = KINDS[results.sweep.kind].second
     yield f"The best threshold at each {name}, {results.sweep.seeds} seeds in each cell; losses are medians"
-    yield f"{name:>13} " + HEAD
+    yield f"{name:>15} " + HEAD
     medians = results.band("test_loss")[0]
     for other, value in enumerate(results.sweep.others):
         i = int(np.argmin(np.nan_to_num(medians[other], nan=np.inf)))
-        yield f"{value:>13g} " + row(results, other, i, f"{results.sweep.thresholds[i]:g}")
+        yield f"{value:>15g} " + row(results, other, i, f"{results.sweep.thresholds[i]:g}")
     yield ""
     yield best(results, name)
 

@@ -20,7 +20,7 @@ from gclip.commands.report import report
 from gclip.export import tables
 from gclip.serving import Service, Snapshot, home
 from gclip.serving.store import MEMORY_ONLY
-from gclip.sweeping import Results, Sweep, usual
+from gclip.sweeping import KINDS, RULES, Results, Sweep, usual
 from gclip.training import Config, RunConfig, Summary, explain
 from gclip.training.networks import network_of
 
@@ -28,21 +28,25 @@ EPILOG = "The defaults are those of the tutorial's network; a recurrent one has 
 
 HELP = "train one network under many thresholds over several seeds, and suggest one"
 
-RULES = {"norm": "ClipByNorm", "tensor-norm": "ClipByTensorNorm", "value": "ClipByValue", "agc": "AdaptiveGradientClip"}
-KINDS = {"curve": "curve", "learning-rate": "learning_rate", "both": "both"}
-CHOICES: dict[str, dict[str, str]] = {"rule": RULES, "kind": KINDS}
+CHOICES: dict[str, dict[str, str]] = {
+    "rule": {rule.title.lower().replace(" ", "-"): name for name, rule in RULES.items()},
+    "kind": {name.replace("_", "-"): name for name in KINDS},
+}
 """How options name what `Sweep` calls otherwise; its own words will do as well."""
+
+NORM, AGC = (usual("curve", rule) for rule in ("ClipByNorm", "AdaptiveGradientClip"))
+RATES, BOTH = (usual(kind, "ClipByNorm") for kind in ("learning_rate", "both"))
 
 OPTIONS = {
     "kind": "curve (default); or a map: learning-rate (threshold by learning rate) or both (norm by value, in one run)",
     "rule": "whose threshold: norm (default), tensor-norm, value or agc",
-    "low": "lowest threshold (default: 0.01; agc 0.001)",
-    "high": "highest threshold (default: 1000; agc 10)",
-    "count": "number of thresholds, even on a log scale (default: 24; in a map 16)",
-    "seeds": "seeds for each threshold (default: 8; in a map 3)",
-    "other_low": "lowest learning rate (default: 0.0001), or value threshold (default: 0.001), of a map",
-    "other_high": "highest learning rate (default: 0.1), or value threshold (default: 10), of a map",
-    "other_count": "number of learning rates or value thresholds of a map (default: 12)",
+    "low": f"lowest threshold (default: {NORM.low:g}; agc {AGC.low:g}; of both {BOTH.low:g})",
+    "high": f"highest threshold (default: {NORM.high:g}; agc {AGC.high:g})",
+    "count": f"number of thresholds, even on a log scale (default: {NORM.count}; in a map {RATES.count})",
+    "seeds": f"seeds for each threshold (default: {NORM.seeds}; in a map {RATES.seeds})",
+    "other_low": f"lowest learning rate (default: {RATES.other_low:g}) or value threshold ({BOTH.other_low:g}) of a map",
+    "other_high": f"highest learning rate (default: {RATES.other_high:g}) or value threshold ({BOTH.other_high:g}) of a map",
+    "other_count": f"number of learning rates or value thresholds of a map (default: {RATES.other_count})",
 }
 """The fields of `Sweep` that are options, and what they are for."""
 

@@ -8,16 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from gclip.sweeping import FATES, Results
+from gclip.sweeping import FATES, KINDS, Results
 from gclip.training import Config, History, Summary
 from gclip.training.history import PER_STEP
 from gclip.training.summary import PERCENTILES
 
 COLUMNS = tuple(name for name in PER_STEP if name != "layer_norm")
-
-
-SECOND_AXIS = {"learning_rate": "learning_rate", "both": "clip_value"}
-"""What the second axis of each kind of map is called."""
 
 
 def steps_table(labels: Sequence[str], histories: Sequence[History]) -> pd.DataFrame:
@@ -54,7 +50,7 @@ def sweep_table(results: Results) -> pd.DataFrame:
     sweep, fates = results.sweep, results.fates().ravel()
     axes = [(threshold, other) for other in sweep.others for threshold in sweep.thresholds for _ in range(sweep.seeds)]
     rows = zip(axes, sweep.configs(), results.summaries, fates, strict=True)
-    second = SECOND_AXIS.get(sweep.kind)
+    second = KINDS[sweep.kind].column
     table = pd.DataFrame(
         {"clipper": repr(config.clipper), "threshold": threshold}
         | ({second: other} if second else {})

@@ -7,18 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from gclip.sweeping.axes import RULES
 from gclip.sweeping.choice import Choice
 from gclip.sweeping.results import CLOSE, FATES, Results
 from gclip.training.phrases import amount, listed, number, percent
 from gclip.training.summary import PERCENTILES
-
-MEASURED = {
-    "ClipByNorm": "the norm of the whole gradient",
-    "ClipByTensorNorm": "the norm of the longest tensor",
-    "ClipByValue": "the largest element of the gradient",
-    "AdaptiveGradientClip": "the largest ratio of a unit's gradient to its weights",
-}
-"""What each rule compares with its threshold."""
 
 ENDS = {
     "stuck": "{count} stuck, having learned nothing",
@@ -81,8 +74,8 @@ def place(results: Results, choice: Choice) -> str:
     found = observed(results, choice.at)
     shown = listed([f"{number(value)} ({n})" for n, value in zip(ORDINALS, found, strict=True)])
     return (
-        f"In those runs {MEASURED[results.sweep.rule]} had the percentiles {shown}: {threshold(results, choice.at)} "
-        f"lies {WHERE[int((found < results.sweep.thresholds[choice.at]).sum())]}."
+        f"In those runs {RULES[results.sweep.rule].measured} had the percentiles {shown}: "
+        f"{threshold(results, choice.at)} lies {WHERE[int((found < results.sweep.thresholds[choice.at]).sum())]}."
     )
 
 

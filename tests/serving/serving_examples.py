@@ -51,9 +51,9 @@ def see(service: Service, key: str) -> Snapshot:
     return snapshot
 
 
-def settled(service: Service, keys: Iterable[str]) -> list[Snapshot]:
+def settled(service: Service, keys: Iterable[str], timeout: float = 30.0) -> list[Snapshot]:
     """Wait until no run waits or trains any more, and return all."""
-    until(lambda: not any(see(service, key).state in ("waiting", "training") for key in keys))
+    until(lambda: not any(see(service, key).state in ("waiting", "training") for key in keys), timeout)
     return [see(service, key) for key in keys]
 
 

@@ -59,7 +59,7 @@ def test_a_run_that_ends_workers_costs_those_beside_it_nothing_but_time(spoilt) 
     innocent, beside = long(2, epochs=60), fresh(2, epochs=60, hidden_units=7)
     (killer,) = fresh(batch_seed=667, epochs=60)
     keys = spoilt.submit([*innocent, killer], "ann") + spoilt.submit(beside, "bob")
-    states = {snapshot.key: snapshot.state for snapshot in settled(spoilt, keys)}
+    states = {snapshot.key: snapshot.state for snapshot in settled(spoilt, keys, 120)}
     assert states == dict.fromkeys(keys, "done") | {killer.key: "failed"}
     for config in (*innocent, *beside):
         assert same(see(spoilt, config.key).history, gclip.run([config])[0])

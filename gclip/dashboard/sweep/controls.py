@@ -8,17 +8,20 @@ import streamlit as st
 
 from gclip.dashboard.controls import shared_controls
 from gclip.dashboard.sweep.networks import TITLES, expected
-from gclip.dashboard.sweep.settings import KINDS, RULES
 from gclip.dashboard.sweep.state import SweepState
-from gclip.sweeping import MAX_RUNS, Sweep
+from gclip.sweeping import KINDS, MAX_RUNS, RULES, Sweep
+from gclip.sweeping.axes import Kind, Swept
 from gclip.training.config import limits
 
 
 def choice_controls(state: SweepState, sweep: Sweep) -> None:
     """Draw the choice of the network, of what varies and of the rule; a new choice begins with its usual range."""
     _choice(state, "network", "Network", TITLES, state.renew_network)
-    choices = {"kind": KINDS} if sweep.kind == "both" else {"kind": KINDS, "rule": RULES}
-    for column, (name, options) in zip(st.columns(2), choices.items(), strict=False):
+    choices: Mapping[str, Mapping[str, Kind | Swept]] = {"kind": KINDS} | (
+        {} if sweep.kind == "both" else {"rule": RULES}
+    )
+    for column, (name, known) in zip(st.columns(2), choices.items(), strict=False):
+        options = {key: choice.title for key, choice in known.items()}
         # Right in a column the options would stay on one row, and scroll sideways on a phone.
         with column.container():
             _choice(state, name, Sweep.model_fields[name].title or name, options, state.renew)
@@ -30,18 +33,11 @@ def _choice(state: SweepState, name: str, title: str, options: Mapping[str, str]
     )
 
 
-def axis_name(sweep: Sweep, second: bool = False) -> str:
-    """Name an axis of the sweep as its controls do."""
-    if second:
-        return "Learning rate" if sweep.kind == "learning_rate" else "Value threshold"
-    return "Norm threshold" if sweep.kind == "both" else "Threshold"
-
-
 def range_controls(state: SweepState, sweep: Sweep) -> None:
     """Draw from where to where, in how many places, and over how many seeds."""
-    _axis(state, axis_name(sweep), "")
-    if sweep.kind != "curve":
-        _axis(state, axis_name(sweep, second=True), "other_")
+    for title, prefix in ((KINDS[sweep.kind].first, ""), (KINDS[sweep.kind].second, "other_")):
+        if title:
+            _axis(state, title.capitalize(), prefix)
     note = "Each place is trained from this many seeds: the charts show their median."
     _number(state, "seeds", "Seeds for each place", note)
     st.caption(f"{len(sweep.configs())} runs in all; at most {MAX_RUNS}. They take {expected(sweep)}.")

@@ -15,9 +15,8 @@ from plotly.basedatatypes import BaseTraceType
 from plotly.subplots import make_subplots
 
 from gclip.dashboard.stories import loss_name
-from gclip.dashboard.sweep.settings import RULES
 from gclip.dashboard.words import number
-from gclip.sweeping import Sweep
+from gclip.sweeping import KINDS, RULES, Sweep
 
 BLUE, GREEN, GREY, AMBER, WARM = "#0B84D8", "#00A37A", "#8A8F98", "#C79200", "#E4572E"
 
@@ -30,14 +29,6 @@ FATES = {
 """How each verdict is drawn: a row of its own, a colour and a symbol."""
 
 FATE_TITLES = {"still learning": "not arrived"}
-
-MEASURED = {
-    "ClipByNorm": "L2 norm of the whole gradient",
-    "ClipByTensorNorm": "L2 norm of each tensor",
-    "ClipByValue": "size of each element",
-    "AdaptiveGradientClip": "gradient norm ÷ weight norm",
-}
-"""What each rule's threshold bounds."""
 
 HEIGHTS = {"curve": 640, "budget": 320, "map": 560}
 
@@ -55,8 +46,7 @@ PLAIN: dict[str, Any] = {
 
 def threshold_title(sweep: Sweep) -> str:
     """Name the axis of thresholds."""
-    name = "norm threshold" if sweep.kind == "both" else "threshold"
-    return f"{name}: largest {MEASURED[sweep.rule]}"
+    return f"{KINDS[sweep.kind].first}: largest {RULES[sweep.rule].bounds}"
 
 
 def log_axis(values: tuple[float, ...], title: str) -> dict[str, Any]:
@@ -133,7 +123,7 @@ def budget(sweep: Sweep) -> go.Figure:
 
 def map_(sweep: Sweep) -> go.Figure:
     """Return the map: the test loss by colour, what failed by a colour and a mark of its own, the best ringed."""
-    second = "learning rate" if sweep.kind == "learning_rate" else "value threshold: largest size of each element"
+    bounded = f": largest {RULES['ClipByValue'].bounds}" if sweep.kind == "both" else ""
     marks = [
         _marks("diverged", "x-thin", 9, WARM),
         _marks("some", "x-thin", 5, WARM),
@@ -161,7 +151,7 @@ def map_(sweep: Sweep) -> go.Figure:
     )  # fmt: skip
     figure.update_layout(PLAIN | {"height": HEIGHTS["map"]})
     figure.update_xaxes(log_axis(sweep.thresholds, threshold_title(sweep)))
-    figure.update_yaxes(log_axis(sweep.others, second))
+    figure.update_yaxes(log_axis(sweep.others, KINDS[sweep.kind].second + bounded))
     return figure
 
 
@@ -196,7 +186,7 @@ def caption(name: str, sweep: Sweep) -> str:
     """Return a chart's title, with the rule in it."""
     if sweep.kind == "both":
         return f"{TITLES[name]} Norm first, then value"
-    return f"{TITLES[name]} {RULES[sweep.rule]}"
+    return f"{TITLES[name]} {RULES[sweep.rule].title}"
 
 
 def drawing(name: str, sweep: Sweep) -> dict[str, Any]:

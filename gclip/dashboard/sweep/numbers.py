@@ -12,7 +12,7 @@ from gclip.dashboard.sweep.figures import FATE_TITLES, FATES
 from gclip.dashboard.sweep.lines import Update, across, edges_of, exactly
 from gclip.dashboard.words import number, percent
 from gclip.sweeping import FATES as NAMES
-from gclip.sweeping import Results
+from gclip.sweeping import KINDS, Results
 from gclip.training.phrases import amount
 
 DIVERGED, STUCK = NAMES.index("diverged"), NAMES.index("stuck")
@@ -104,9 +104,7 @@ def cell_texts(results: Results) -> list[list[str]]:
 def place(results: Results, threshold: int, other: int) -> str:
     """Name a cell by its thresholds, or by its threshold and learning rate."""
     sweep = results.sweep
-    first, second = exactly(sweep.thresholds[threshold]), exactly(sweep.others[other])
-    names = {"curve": "threshold {}", "learning_rate": "threshold {}, learning rate {}", "both": "norm {}, value {}"}
-    return names[sweep.kind].format(first, second)
+    return KINDS[sweep.kind].cell.format(exactly(sweep.thresholds[threshold]), exactly(sweep.others[other]))
 
 
 def budget(results: Results, suggested: float | None = None) -> Update:

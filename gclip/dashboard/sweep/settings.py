@@ -11,24 +11,12 @@ from pydantic import ValidationError
 from gclip.clipping import quoted
 from gclip.dashboard.settings import Bench, Comparison, Entry, fitted
 from gclip.dashboard.sweep.networks import BENCHES, TITLES
-from gclip.sweeping import Sweep
+from gclip.sweeping import KINDS, RULES, Sweep
 from gclip.sweeping.usual import usual
 from gclip.training import Config
 from gclip.training.config import read_field
 from gclip.training.networks import network_of
 from gclip.training.phrases import listed
-
-KINDS = {
-    "curve": "Threshold curve",
-    "learning_rate": "Threshold × learning rate",
-    "both": "Norm × value",
-}
-RULES = {
-    "ClipByNorm": "Norm",
-    "ClipByTensorNorm": "Tensor norm",
-    "ClipByValue": "Value",
-    "AdaptiveGradientClip": "AGC",
-}
 
 CURVE_FIELDS = ("low", "high", "count", "seeds")
 MAP_FIELDS = (*CURVE_FIELDS, "other_low", "other_high", "other_count")
@@ -78,7 +66,7 @@ def read(params: Mapping[str, Sequence[str]]) -> tuple[Sweep, list[str]]:
     fields = {name: _read_one(name, values[-1], bench, refused) for name, values in params.items() if name in known}
     given = {name: value for name, value in fields.items() if value is not None}
     sweep = fitted(partial(make, network, kind, rule), given, sizes_of(bench), refused)
-    what = f"{KINDS[kind].lower()} of the network {TITLES[network]}"
+    what = f"{KINDS[kind].title.lower()} of the network {TITLES[network]}"
     unknown = [name for name in params if name not in (*CHOICES, *known)]
     refused += [f"{quoted(name)} is not a setting of a {what}; it was ignored." for name in unknown]
     return sweep, refused

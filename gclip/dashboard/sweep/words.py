@@ -11,25 +11,17 @@ from gclip.dashboard.sweep.lines import LEARNED, exactly, loosest, twice
 from gclip.dashboard.sweep.numbers import DIVERGED, STUCK, best_by_length, clip_rates, counted, place
 from gclip.dashboard.words import listed, number, percent
 from gclip.sweeping import FATES as NAMES
-from gclip.sweeping import Results, Sweep
+from gclip.sweeping import RULES, Results, Sweep
 from gclip.sweeping.reasons import budget as budget_words
 from gclip.sweeping.results import CLOSE
 from gclip.training.phrases import amount
 from gclip.training.summary import PERCENTILES
 
-MEASURED = {
-    "ClipByNorm": "gradient norms",
-    "ClipByTensorNorm": "tensors' largest gradient norms",
-    "ClipByValue": "gradients' largest elements",
-    "AdaptiveGradientClip": "largest ratios of a unit's gradient to its weights",
-}
-
 LENGTH = {
     True: "the gradient gives the direction, the threshold the length",
     False: "the threshold, not the gradient, sets how long a step is",
 }
-BY_LENGTH = ("ClipByNorm",)
-"""Rules that keep the gradient's direction."""
+"""What it means that every step is clipped, by whether the rule keeps the gradient's direction."""
 
 
 def intro(sweep: Sweep) -> str:
@@ -117,7 +109,7 @@ def clipped(results: Results) -> str:
     if rate < 0.9:
         return f"The best threshold, {threshold}, clips {percent(rate)} of the steps."
     every = "every step" if rate == 1 else f"{percent(rate)} of the steps"
-    return f"The best threshold, {threshold}, clips {every}: {LENGTH[results.sweep.rule in BY_LENGTH]}."
+    return f"The best threshold, {threshold}, clips {every}: {LENGTH[RULES[results.sweep.rule].keeps_direction]}."
 
 
 def percentiles(results: Results) -> str:
@@ -130,7 +122,7 @@ def percentiles(results: Results) -> str:
     which = "the loosest run that learned" if (results.fates()[0, at] == LEARNED).any() else "the loosest finite run"
     return (
         f"In {which}, at {exactly(results.sweep.thresholds[at])}, 10, 50 and 90 % of the "
-        f"{MEASURED[results.sweep.rule]} lie below {low}, {middle} and {high}."
+        f"{RULES[results.sweep.rule].steps} lie below {low}, {middle} and {high}."
     )
 
 
