@@ -54,6 +54,7 @@ class View {
     if (same && this.answer?.state === "done") return;
     if (!same) {
       this.answer = null;
+      this.failures = 0;
       this.root.dataset.state = "empty";
       this.find("when").textContent = data.start;
       for (const id of this.charts.keys()) if (!data.charts[id]) this.remove(id);
@@ -85,8 +86,11 @@ class View {
     const query = [this.data.query, `since=${this.answer?.version ?? ""}`].filter(Boolean).join("&");
     const answer = await fetch(new URL(`gclip/sweep?${query}`, this.base), { cache: "no-store" });
     if (generation !== this.generation) return;
-    // The server has started anew and does not know these runs: let the page ask for them again.
-    if (answer.status === 404 && Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
+    // The server has started anew and does not know these runs: let the page ask for them again. Not at once: while
+    // the learner chooses another sweep, its runs replace these before the page says so, and a request now would send
+    // the page's old settings along.
+    const lasting = answer.status === 404 && this.failures > 1;
+    if (lasting && Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
     if (!answer.ok) throw new Error(await answer.text());
     if (answer.status === 204) return this.progress();
     const told = await answer.json();
