@@ -44,8 +44,8 @@ OPTIONS = {
     "high": f"highest threshold (default: {NORM.high:g}; agc {AGC.high:g})",
     "count": f"number of thresholds, even on a log scale (default: {NORM.count}; in a map {RATES.count})",
     "seeds": f"seeds for each threshold (default: {NORM.seeds}; in a map {RATES.seeds})",
-    "other_low": f"lowest learning rate (default: {RATES.other_low:g}) or value threshold ({BOTH.other_low:g}) of a map",
-    "other_high": f"highest learning rate (default: {RATES.other_high:g}) or value threshold ({BOTH.other_high:g}) of a map",
+    "other_low": f"a map's lowest learning rate (default: {RATES.other_low:g}) or value ({BOTH.other_low:g})",
+    "other_high": f"a map's highest learning rate (default: {RATES.other_high:g}) or value ({BOTH.other_high:g})",
     "other_count": f"number of learning rates or value thresholds of a map (default: {RATES.other_count})",
 }
 """The fields of `Sweep` that are options, and what they are for."""

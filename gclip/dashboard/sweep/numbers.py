@@ -13,6 +13,7 @@ from gclip.dashboard.sweep.lines import Update, across, edges_of, exactly
 from gclip.dashboard.words import number, percent
 from gclip.sweeping import FATES as NAMES
 from gclip.sweeping import KINDS, Results
+from gclip.training import record
 from gclip.training.phrases import amount
 
 DIVERGED, STUCK = NAMES.index("diverged"), NAMES.index("stuck")
@@ -124,14 +125,15 @@ def budget(results: Results, suggested: float | None = None) -> Update:
 def best_by_length(results: Results) -> list[tuple[int, int, tuple[int, int]]]:
     """Return for each length of training that all runs have reached the best threshold's position and the good range.
 
-    The length is in the unit of `Sweep.unit`.
+    The length is in the unit of `Sweep.unit`. Lengths after which no threshold is better than a constant answer have
+    no best one.
     """
-    found = []
+    found, useful = [], record.STUCK * float(np.median(results.baselines[:, 1]))
     for at, epochs in enumerate(results.epochs):
         medians = results.band("test_loss", at)[0][0]
         if np.isnan(medians).any():
             break
-        if ends := results.good_range(at):
+        if (ends := results.good_range(at)) and np.nanmin(medians) < useful:
             found.append((results.sweep.length(epochs), int(np.nanargmin(medians)), ends))
     return found
 

@@ -107,6 +107,8 @@ def test_the_budget_is_read_off_the_same_runs() -> None:
     early = made([[30.0], [LEARNED], [50.0]], done=1)
     assert NUMBERS["budget"](early)["traces"]["best"]["x"] == [1]
     assert best_by_length(made([[NAN], [NAN]])) == []
+    untaught = made([[30.0], [LEARNED]], first=[[STUCK], [2 * STUCK]])
+    assert [length for length, *_ in best_by_length(untaught)] == [2]
 
 
 def test_a_map_colours_what_is_useful_and_marks_the_rest() -> None:
