@@ -16,8 +16,8 @@ def real() -> dict[str, History]:
 @pytest.fixture(scope="session")
 def overflown() -> list[History]:
     """Real runs over five seeds whose weights stay finite and whose loss does not."""
-    seeds = [{"init_seed": seed, "batch_seed": seed} for seed in range(5)]
-    return gclip.run([RunConfig(clipper="AutoClip(10.0)", learning_rate=10, epochs=20, **seed) for seed in seeds])
+    settings: dict[str, Any] = {"clipper": "AutoClip(10.0)", "learning_rate": 10, "epochs": 20}
+    return gclip.run([RunConfig(**settings, init_seed=seed, batch_seed=seed) for seed in range(5)])
 
 
 @pytest.fixture(scope="session")
