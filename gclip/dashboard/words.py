@@ -127,17 +127,20 @@ def _pace(history: History) -> str:
     """Say what the test losses tell of the steps' length: too short, too long, or neither."""
     recurrent = isinstance(history.config, RecurrentConfig)
     count, unit = (history.config.steps, "step") if recurrent else (history.config.epochs, "epoch")
-    cut, falls, far = _every_step(history), _falls(history), _went_far_up(history)
+    cut, falls, far = _cut(history), _falls(history), _went_far_up(history)
     if _falls_steadily(history) and not far:
         too_few = f"{count} {unit}s are too few" if count > 1 else f"one {unit} is too little"
-        return f"Every step is cut so short that {too_few}." if cut else f"It still needs more {unit}s or longer steps."
+        return f"{cut} is cut so short that {too_few}." if cut else f"It still needs more {unit}s or longer steps."
     if cut and (far or not falls):
-        return "Every step was clipped, and steps of this length still overshoot."
+        return f"{cut} was clipped, and steps of this length still overshoot."
     return f"Its test loss still falls: it needs more {unit}s." if falls else "Its test loss no longer falls."
 
 
-def _every_step(history: History) -> bool:
-    return bool(history.clipped.mean() > 0.99)
+def _cut(history: History) -> str:
+    """Name the steps that were clipped if they are as good as all, so that the threshold sets their length."""
+    if history.clipped.all():
+        return "Every step"
+    return "Nearly every step" if history.clipped.mean() > 0.99 else ""
 
 
 def _start(history: History) -> float:
@@ -185,7 +188,7 @@ def _stuck(history: History) -> str:
             "passes. An explosion in a recurrent network often ends so, without any NaN."
         )
     why = f"{percent(idle)} of the hidden units never fire: dead ReLUs have no gradient to learn from."
-    return f"{_score(history)}. {why}{' ' + _pace(history) if _every_step(history) else ''}"
+    return f"{_score(history)}. {why}{' ' + _pace(history) if _cut(history) else ''}"
 
 
 TEXTS = {"learned": _learned, "still learning": _not_arrived, "stuck": _stuck, "diverged": _diverged}

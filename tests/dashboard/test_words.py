@@ -200,6 +200,15 @@ def test_steps_of_recurrent_runs_are_told_apart_as_well(problem: str, learning_r
     assert [text for text in (SHORT_STEPS, LONG_STEPS) if text in verdict([history]).text] == [said]
 
 
+def test_a_few_steps_that_were_not_clipped_are_not_passed_over() -> None:
+    [history] = gclip.run([RunConfig(clipper="ClipByNorm(0.1)", epochs=30)])
+    clipped = np.ones(history.steps_done, bool)
+    clipped[3] = False
+    assert "Nearly every step is cut so short" in verdict([altered(history, clipped=clipped)]).text
+    long = altered(history, clipped=clipped, test_loss=history.test_loss[::-1].copy())
+    assert "Nearly every step was clipped, and steps of this length" in verdict([long]).text
+
+
 def test_steps_too_short_to_change_a_weight_are_not_said_to_overshoot() -> None:
     [history] = gclip.run([RunConfig(clipper="ClipByNorm(1e-30)", epochs=5)])
     assert len(set(history.test_loss.tolist())) == 1
