@@ -12,7 +12,13 @@ from playwright.sync_api import Browser
 pytestmark = pytest.mark.browser
 
 NORM = "ClipByNorm(max_norm=1.0)"
-CUT_OFF = ("ERR_CONNECTION_REFUSED", "/gclip/live?", "when disconnected from server")
+CUT_OFF = (
+    "ERR_CONNECTION_REFUSED",
+    "/gclip/live?",
+    "/_stcore/health",
+    "server is not responding",
+    "when disconnected from server",
+)
 """What the browser and Streamlit write to the console while a server is away, or has forgotten a run."""
 
 
