@@ -143,8 +143,9 @@ function rate(run, base, view) {
 function shares(run, flag, to, span) {
   const seeds = run.keys.length, { diverged } = run.info;
   const clipped = new Float64Array(to + 1), alive = new Float64Array(to + 1);
-  for (let i = 0; i < to; i++) {
-    const left = seeds - diverged.filter((step) => step <= i).length;
+  for (let i = 0, gone = 0; i < to; i++) {
+    while (diverged[gone] <= i) gone++;
+    const left = seeds - gone;
     clipped[i + 1] = clipped[i] + (left ? seeds * flag(i) : 0);
     alive[i + 1] = alive[i] + left;
   }
