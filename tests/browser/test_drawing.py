@@ -145,3 +145,15 @@ def test_an_exploded_run_stretches_the_what_if_slider_only_while_it_is_chosen(mo
 def test_what_is_not_finite_or_zero_does_not_move_the_what_if_sliders_ends(modules: Page):
     panel = asked(modules, measured(*[0, 1, 1, 1, 1, 1, float("inf"), float("nan")]), measured(*[0.0] * 9))
     assert (panel["min"], panel["max"]) == (-3, 4)
+
+
+def test_what_if_counts_norms_of_zero_and_infinite_ones_too(modules: Page):
+    row = modules.evaluate(
+        """() => {
+          const panel = new WhatIf(null, () => {}, () => {});
+          panel.value = 1;
+          const run = { columns: { measured: { data: Float32Array.of(0, 0.5, 2, Infinity, NaN), rows: 5 } } };
+          return panel.row(run, { label: "a", color: "red", no_what_if: "", what_if: "" }, 9).textContent;
+        }"""
+    )
+    assert "50 % of 4 steps" in row

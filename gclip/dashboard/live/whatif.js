@@ -43,16 +43,22 @@ export class WhatIf {
     this.slider.value = Math.log10(this.value);
   }
 
-  finite(run, head) {
+  // What was measured up to a step. A norm of 0 is below every threshold and an infinite one above; NaN tells nothing.
+  measured(run, head) {
     const column = run.columns.measured;
     if (!column) return [];
-    return [...column.data.subarray(0, Math.min(column.rows, head + 1))].filter((v) => Number.isFinite(v) && v > 0);
+    return [...column.data.subarray(0, Math.min(column.rows, head + 1))].filter((v) => !Number.isNaN(v));
+  }
+
+  // Those of them that have a place on the slider.
+  finite(run, head) {
+    return this.measured(run, head).filter((v) => Number.isFinite(v) && v > 0);
   }
 
   render(runs, groups, view) {
     const ready = runs.some((run) => run.info.final);
     if (!ready) return;
-    if (this.value === null) this.begin(runs[view.selected], view.head);
+    for (const run of [runs[view.selected], ...runs]) if (this.value === null) this.begin(run, view.head);
     if (this.value === null) return;
     const state = JSON.stringify([this.value, view.selected, view.head, runs.map((r) => r.version), groups.map((g) => g.label)]);
     if (state === this.rendered) return;
@@ -69,7 +75,7 @@ export class WhatIf {
   }
 
   row(run, group, head) {
-    const seen = this.finite(run, head).sort((a, b) => a - b);
+    const seen = this.measured(run, head).sort((a, b) => a - b);
     const above = seen.filter((v) => v > this.value).length;
     const rate = seen.length ? `${Math.round((1000 * above) / seen.length) / 10} %` : "–";
     const at = [0.1, 0.5, 0.9, 0.99].map((q) => format(seen[Math.floor(q * (seen.length - 1))]));
