@@ -19,7 +19,7 @@ MAX_DEPTH = 3
 
 
 def parse(text: str, rules: dict[str, type]) -> Clipper:
-    """Return the rule that ``text`` writes, as ``ClipByNorm(max_norm=1.0)`` or ``Chain(NoClip(), ...)``.
+    """Return the rule that ``text`` writes, as ``ClipByNorm(max_norm=1.0)``, ``NoClip`` or ``Chain(NoClip(), ...)``.
 
     Only names of ``rules``, numbers and ``inf`` are read; nothing is ever evaluated.
 
@@ -43,6 +43,8 @@ def _refusal(text: str) -> ValueError:
 
 
 def _rule(node: ast.AST, rules: dict[str, type], depth: int) -> Clipper:
+    if isinstance(node, ast.Name) and node.id in rules:  # A name alone is the rule as it is by default.
+        node = ast.Call(node, [], [])
     name = _name(node)
     if not isinstance(node, ast.Call) or name not in rules:
         raise ValueError(f"clipper is {_source(node)}; allowed are {', '.join(rules)}.")

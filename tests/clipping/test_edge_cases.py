@@ -264,6 +264,8 @@ def test_whole_numbers_become_floats():
 @pytest.mark.parametrize(
     ("text", "rule"),
     [
+        ("NoClip", NoClip()),
+        ("Chain(NoClip, ClipByNorm)", Chain(NoClip(), ClipByNorm(1.0))),
         (" ClipByNorm( 2 )\n", ClipByNorm(2.0)),
         ("ClipByNorm(2, norm_type=inf)", ClipByNorm(2.0, inf)),
         ("ClipByValue()", ClipByValue()),
@@ -282,7 +284,7 @@ def test_what_people_type_is_read(text: str, rule: Clipper):
 HOSTILE = {
     "empty": "",
     "blank": "   ",
-    "only a name": "NoClip",
+    "only a name": "NoClipping",
     "a number": "1.0",
     "unknown rule": "Clip(1.0)",
     "unknown keyword": "ClipByNorm(norm=1.0)",

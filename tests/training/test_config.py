@@ -179,7 +179,7 @@ def test_a_layer_that_is_not_there_is_refused_and_those_there_are_named(
 
 HOSTILE = [
     "",
-    "NoClip",
+    "NoClipping",
     "NoClip()\x00",
     "\ud800",
     "lambda: 1",
