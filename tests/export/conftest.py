@@ -1,4 +1,4 @@
-"""Scripts set torch's threads and denormal numbers for their whole process: here that is put back after each module."""
+"""Scripts set torch's threads for their whole process: here that is put back after each module."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,7 @@ import torch
 
 
 @pytest.fixture(autouse=True, scope="module")
-def torch_settings() -> Iterator[None]:
+def torch_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-    torch.set_flush_denormal(False)

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import strategies as st
 
 from gclip.clipping import (
@@ -124,11 +125,17 @@ def execute(script: str) -> dict[str, float | None]:
 
 
 def run_in(script: str, names: dict[str, Any]) -> dict[str, float | None]:
-    """Run a script in the namespace ``names`` and return its last line."""
+    """Run a script in the namespace ``names`` and return its last line.
+
+    A script lets torch flush denormal numbers in its whole process; Hypothesis draws none then, and fails.
+    """
     printed = io.StringIO()
     names["__name__"] = "__main__"
-    with contextlib.redirect_stdout(printed):
-        exec(compile(script, "<script>", "exec"), names)
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(script, "<script>", "exec"), names)
+    finally:
+        torch.set_flush_denormal(False)
     return last_line(printed.getvalue())
 
 

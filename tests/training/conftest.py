@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-
-from gclip.training import one_thread
+import torch
 
 
 @pytest.fixture(autouse=True, scope="module")
 def training_threads() -> Iterator[None]:
-    with one_thread():
-        yield
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
