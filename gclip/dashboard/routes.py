@@ -9,7 +9,7 @@ from pathlib import Path
 import plotly
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -71,12 +71,13 @@ def _experiment(snapshot: Snapshot) -> tuple[Hashable, ...]:
 
 
 async def sweep(request: Request) -> Response:
-    """Answer ``?<a sweep's link>&since=VERSION`` with what is new of that sweep; 204 if nothing is."""
+    """Answer ``?<a sweep's link>&since=VERSION`` with what is new of it, or that it is unknown; 204 if nothing is."""
     # As it stands in the address: what is no UTF-8 must not fail either.
     query, _, since = request.scope["query_string"].decode("latin-1").rpartition("since=")
     answer = await run_in_threadpool(lambda: watched(query.rstrip("&")).answer(since))
     if answer is None:
-        return PlainTextResponse("This server does not know these runs; reload the page.", status_code=404)
+        # It happens whenever a learner chooses another sweep, so it must be no error in the browser's console.
+        return JSONResponse({"unknown": "This server does not know these runs; reload the page."})
     return Response(answer, media_type="application/json") if answer else Response(status_code=204)
 
 

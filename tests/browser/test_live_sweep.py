@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from app_server import Server
 from live_board import Board
-from playwright.sync_api import Download
+from playwright.sync_api import Download, TimeoutError
 
 pytestmark = pytest.mark.browser
 
@@ -28,11 +29,17 @@ def sweep(server: Server, board: Board, charts: int = 2, state: str = "final", *
 
 
 def click(board: Board, selector: str, at: int) -> None:
-    """Click a mark of a chart where it is."""
-    box = board.page.locator(selector).nth(at).bounding_box()
-    assert box
-    board.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
-    board.page.locator(".hoverlayer .hovertext").first.wait_for()
+    """Click a mark of a chart where it is, once it stays there: a chart may still move while the page is drawn."""
+    label = board.page.locator(".hoverlayer .hovertext").first
+    for _ in range(20):
+        box = board.page.locator(selector).nth(at).bounding_box()
+        assert box
+        board.page.mouse.move(0, 0)
+        board.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+        with contextlib.suppress(TimeoutError):
+            label.wait_for(timeout=2_000)
+            break
+    assert label.is_visible()
     board.page.mouse.down()
     board.page.mouse.up()
 

@@ -93,8 +93,9 @@ class Live {
     });
     const answer = await fetch(new URL(`gclip/live?${query}`, this.base), { cache: "no-store" });
     if (generation !== this.generation) return;
-    // The server has started anew and does not know these runs: let the page ask for them again.
-    if (answer.status === 404) {
+    // The server has started anew and does not know these runs: let the page ask for them again. Not at once: while the
+    // learner chooses others, they replace these before the page says so, and it would send its old settings along.
+    if (answer.status === 404 && this.failures > 1) {
       // The question is lost while the page itself is not connected again: it is put every two seconds.
       if (Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
     }

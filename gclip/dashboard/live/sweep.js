@@ -86,18 +86,22 @@ class View {
     const query = [this.data.query, `since=${this.answer?.version ?? ""}`].filter(Boolean).join("&");
     const answer = await fetch(new URL(`gclip/sweep?${query}`, this.base), { cache: "no-store" });
     if (generation !== this.generation) return;
-    // The server has started anew and does not know these runs: let the page ask for them again. Not at once: while
-    // the learner chooses another sweep, its runs replace these before the page says so, and a request now would send
-    // the page's old settings along.
-    const lasting = answer.status === 404 && this.failures > 1;
-    if (lasting && Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
     if (!answer.ok) throw new Error(await answer.text());
     if (answer.status === 204) return this.progress();
     const told = await answer.json();
     if (generation !== this.generation) return;
+    if (told.unknown) this.miss(told.unknown);
     this.answer = told;
     if (told.done) this.begun ??= { at: performance.now(), done: told.done };
     this.draw();
+  }
+
+  // The server has started anew and does not know these runs: let the page ask for them again. Not at once: while the
+  // learner chooses another sweep, its runs replace these before the page says so, and a request now would send the
+  // page's old settings along.
+  miss(why) {
+    if (this.failures > 1 && Date.now() - (this.asked ?? 0) > 2000) this.trigger("again", (this.asked = Date.now()));
+    throw new Error(why);
   }
 
   say(text) {
