@@ -178,9 +178,9 @@ def test_the_cells_of_recurrent_networks_can_be_opened(kind: str, rule: str, net
 
 TIMES = [
     (usual("curve", "ClipByNorm"), "a few seconds on two free cores"),
-    (usual("curve", "ClipByNorm", "sine"), "about 20 s on two free cores"),
+    (usual("curve", "ClipByNorm", "sine"), "about 30 s on two free cores"),
     (Sweep(shared=NETWORKS["characters"], count=8, seeds=1), "about 8 s on two free cores"),
-    (Sweep(shared=RecurrentConfig(steps=4000), count=16, seeds=4), "about 2 minutes on two free cores"),
+    (Sweep(shared=RecurrentConfig(steps=4000), count=16, seeds=4), "about 3 minutes on two free cores"),
 ]
 
 
