@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,34 @@ def sweep(server: Server, board: Board, charts: int = 2, state: str = "final", *
     return board.open(server.link(page="sweep", **settings), state, charts)
 
 
-def click(board: Board, selector: str, at: int) -> None:
-    """Click a mark of a chart where it is, once it stays there: a chart may still move while the page is drawn."""
-    label = board.page.locator(".hoverlayer .hovertext").first
+def press(board: Board, place: Callable[[], tuple[float, float]], words: str = "") -> None:
+    """Press the mouse at a place once the chart tells of it there: it may still move while the page is drawn."""
+    label = board.page.locator(".hoverlayer .hovertext", has_text=words).first
     for _ in range(20):
-        box = board.page.locator(selector).nth(at).bounding_box()
-        assert box
         board.page.mouse.move(0, 0)
-        board.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=3)
+        board.page.mouse.move(*place(), steps=3)
         with contextlib.suppress(TimeoutError):
             label.wait_for(timeout=2_000)
             break
     assert label.is_visible()
     board.page.mouse.down()
     board.page.mouse.up()
+
+
+def inside(board: Board, selector: str, right: float = 0.5, at: int = 0) -> Callable[[], tuple[float, float]]:
+    """Return a place in the middle of an element's height, so far to its right."""
+
+    def place() -> tuple[float, float]:
+        box = board.page.locator(selector).nth(at).bounding_box()
+        assert box
+        return box["x"] + right * box["width"], box["y"] + box["height"] / 2
+
+    return place
+
+
+def click(board: Board, selector: str, at: int) -> None:
+    """Click a mark of a chart."""
+    press(board, inside(board, selector, at=at))
 
 
 def test_a_curve_fills_in_and_a_click_on_it_opens_its_runs(server: Server, board: Board):
@@ -101,13 +116,8 @@ def test_a_map_fills_in_and_its_cells_lead_to_their_runs(server: Server, board: 
     sweep(server, board, 1, kind="learning_rate", count=4, other_count=3, seeds=1, epochs=5, init_seed=42)
     coloured = "document.querySelector('figure[data-chart=map] .plot').data.slice(0, 2)"
     assert board.get(f"{coloured}.flatMap((trace) => trace.z.flat()).filter((z) => z !== null).length") == 12
-    area = board.page.locator('figure[data-chart="map"] .nsewdrag').bounding_box()
-    assert area
-    board.page.mouse.move(area["x"] + 0.6 * area["width"], area["y"] + 0.5 * area["height"], steps=3)
-    # The pointer passes other cells on its way; what it ends on must be told before it is pressed.
-    board.page.locator(".hoverlayer .hovertext", has_text="threshold 21.5, learning rate 0.00316").wait_for()
-    board.page.mouse.down()
-    board.page.mouse.up()
+    cell = inside(board, 'figure[data-chart="map"] .nsewdrag', right=0.6)
+    press(board, cell, "threshold 21.5, learning rate 0.00316")
     board.page.wait_for_url("**/compare?**")
     board.until("probe.cards().length === 2")
     assert "learning_rate=0.00316" in board.page.url
